@@ -1,0 +1,238 @@
+"""Blobs: N-d arrays of data and diff, each with a host and a device copy kept in step.
+
+The four states of a copy pair are those of src/caffe/syncedmem.cpp. A blob never moves while its size does not
+grow, so an array taken from `.data` stays the blob's own memory: what a script writes there the next layer reads,
+and what a layer writes the script sees (on a GPU: at its next use of `.data`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+import numpy as np
+import torch
+
+from caffe import context
+from caffe.errors import CaffeError
+from caffe.proto import caffe_pb2
+
+MAX_AXES = 32
+_INT_MAX = 2**31 - 1
+
+EMPTY, AT_HOST, AT_DEVICE, SYNCED = "empty", "at host", "at device", "synced"
+
+
+class SyncedMemory:
+    """`size` numbers on the host and, where the device has memory of its own, on the device.
+
+    The copy that was written last is the head; the other is brought up to date when it is next asked for.
+    """
+
+    def __init__(self, size: int, dtype: np.dtype):
+        self.size = size
+        self.dtype = np.dtype(dtype)
+        self.head = EMPTY
+        self._host: np.ndarray | None = None
+        self._device: torch.Tensor | None = None
+
+    def host(self, write: bool) -> np.ndarray:
+        """The host's array, up to date; `write` says that the caller may change it."""
+        if self._host is None:
+            self._host = np.zeros(self.size, self.dtype)
+        if self.head == AT_DEVICE:
+            assert self._device is not None
+            torch.from_numpy(self._host).copy_(self._device)
+            self.head = SYNCED
+        if write or self.head == EMPTY:
+            self.head = AT_HOST
+        return self._host
+
+    def device(self, write: bool) -> torch.Tensor:
+        """The current device's tensor, up to date; `write` says that the caller may change it."""
+        where = context.device()
+        if where.shares_host:
+            return torch.from_numpy(self.host(write))
+        if self._device is None or self._device.device != where.torch_device:
+            self._leave_device()
+            self._device = torch.zeros(self.size, dtype=torch.from_numpy(np.empty(0, self.dtype)).dtype,
+                                       device=where.torch_device)
+        if self.head == AT_HOST:
+            self._device.copy_(torch.from_numpy(self._host))
+            self.head = SYNCED
+        if write or self.head == EMPTY:
+            self.head = AT_DEVICE
+        # `.data` has a version counter of its own: like Caffe, backward sees memory as it is by then
+        return self._device.data
+
+    def _leave_device(self) -> None:
+        if self._device is not None and self.head == AT_DEVICE:
+            self.host(write=True)
+        elif self.head == SYNCED:
+            self.head = AT_HOST
+
+
+class Blob:
+    """An N-d array with its gradient, as pycaffe's Blob: `data`, `diff`, `shape`, `reshape`, `count`, …"""
+
+    def __init__(self, *shape: int, dtype: np.dtype | type = np.float32):
+        self.dtype = np.dtype(dtype)
+        self._shape: tuple[int, ...] = ()
+        self._data = SyncedMemory(0, self.dtype)
+        self._diff = SyncedMemory(0, self.dtype)
+        self.reshape(*shape)
+
+    # -- shape -------------------------------------------------------------------------------------------
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def num_axes(self) -> int:
+        return len(self._shape)
+
+    @property
+    def count(self) -> int:
+        return prod(self._shape)
+
+    def reshape(self, *shape: int) -> None:
+        """Change the shape; the memory stays where it is unless it must grow (then it is zero)."""
+        if len(shape) > MAX_AXES:
+            raise CaffeError(f"a blob has at most {MAX_AXES} axes; {len(shape)} were asked for")
+        shape = tuple(int(n) for n in shape)
+        if any(n < 0 for n in shape):
+            raise CaffeError(f"a blob's dimensions are 0 or more; {shape} was asked for")
+        count = prod(shape)
+        if count > _INT_MAX:
+            raise CaffeError(f"a blob of shape {shape} has more than {_INT_MAX} numbers; use a smaller batch")
+        if count > min(self._data.size, self._diff.size):
+            self._data = SyncedMemory(count, self.dtype)
+            self._diff = SyncedMemory(count, self.dtype)
+        self._shape = shape
+
+    def axis(self, index: int) -> int:
+        """The axis counted from the front for an index that may count from the back."""
+        if not -self.num_axes <= index < self.num_axes:
+            raise CaffeError(f"axis {index} is out of range for a blob of shape {self.shape_string()}")
+        return index % self.num_axes
+
+    def shape_string(self) -> str:
+        """`2 3 4 (24)`, as Caffe's logs and errors have it."""
+        return "".join(f"{n} " for n in self._shape) + f"({self.count})"
+
+    def _legacy(self, index: int) -> int:
+        if self.num_axes > 4:
+            raise CaffeError(f"num, channels, height and width are for at most 4 axes, not {self._shape}")
+        return self._shape[index] if -self.num_axes <= index < self.num_axes else 1
+
+    num = property(lambda self: self._legacy(0))
+    channels = property(lambda self: self._legacy(1))
+    height = property(lambda self: self._legacy(2))
+    width = property(lambda self: self._legacy(3))
+
+    # -- pycaffe's arrays ----------------------------------------------------------------------------------
+    @property
+    def data(self) -> np.ndarray:
+        """The blob's own memory as a writable array of `shape`."""
+        return self._data.host(write=True)[: self.count].reshape(self._shape)
+
+    @property
+    def diff(self) -> np.ndarray:
+        """The gradient's own memory as a writable array of `shape`."""
+        return self._diff.host(write=True)[: self.count].reshape(self._shape)
+
+    # -- tensors for layers and solvers -----------------------------------------------------------------------
+    def tensor(self) -> torch.Tensor:
+        """The data on the current device, to read."""
+        return self._data.device(write=False)[: self.count].view(self._shape)
+
+    def diff_tensor(self) -> torch.Tensor:
+        """The diff on the current device, to read."""
+        return self._diff.device(write=False)[: self.count].view(self._shape)
+
+    def mutable_tensor(self) -> torch.Tensor:
+        """The data on the current device, to change in place."""
+        return self._data.device(write=True)[: self.count].view(self._shape)
+
+    def mutable_diff_tensor(self) -> torch.Tensor:
+        """The diff on the current device, to change in place."""
+        return self._diff.device(write=True)[: self.count].view(self._shape)
+
+    # -- sharing and copying -------------------------------------------------------------------------------
+    def share_data(self, other: Blob) -> None:
+        """Use `other`'s data memory as one's own (counts must be equal)."""
+        self._require_count(other)
+        self._data = other._data
+
+    def share_diff(self, other: Blob) -> None:
+        """Use `other`'s diff memory as one's own (counts must be equal)."""
+        self._require_count(other)
+        self._diff = other._diff
+
+    def _require_count(self, other: Blob) -> None:
+        if self.count != other.count:
+            raise CaffeError(f"cannot share memory between blobs of shape {self.shape_string()} "
+                             f"and {other.shape_string()}")
+
+    def matches(self, proto: caffe_pb2.BlobProto) -> bool:
+        """True if the stored shape is this one; legacy 4-D shapes compare aligned at their end."""
+        if is_legacy(proto):
+            legacy = (proto.num, proto.channels, proto.height, proto.width)
+            return self.num_axes <= 4 and legacy == (1,) * (4 - self.num_axes) + self._shape
+        return self._shape == tuple(proto.shape.dim)
+
+    def from_proto(self, proto: caffe_pb2.BlobProto, reshape: bool = True) -> None:
+        """Take data (and diff where stored) from a BlobProto. Raises CaffeError where lengths disagree."""
+        if reshape:
+            self.reshape(*proto_shape(proto))
+        elif not self.matches(proto):
+            raise CaffeError(f"stored blob of shape {proto_shape(proto)} for one of shape {self.shape_string()}")
+        data = _numbers(proto, "data")
+        if len(data) != self.count:
+            raise CaffeError(f"stored blob of shape {proto_shape(proto)} holds {len(data)} numbers "
+                             f"where {self.count} are needed: the file is damaged or of another format")
+        self.data.reshape(-1)[:] = data
+        diff = _numbers(proto, "diff")
+        if len(diff):
+            if len(diff) != self.count:
+                raise CaffeError(f"stored diff holds {len(diff)} numbers where {self.count} are needed")
+            self.diff.reshape(-1)[:] = diff
+
+    def to_proto(self, write_diff: bool = False) -> caffe_pb2.BlobProto:
+        """A BlobProto of this blob (float32 in `data`, float64 in `double_data`)."""
+        proto = caffe_pb2.BlobProto()
+        proto.shape.dim.extend(self._shape)
+        kind = "double_" if self.dtype == np.float64 else ""
+        getattr(proto, kind + "data").extend(self._data.host(write=False)[: self.count])
+        if write_diff:
+            getattr(proto, kind + "diff").extend(self._diff.host(write=False)[: self.count])
+        return proto
+
+
+def is_legacy(proto: caffe_pb2.BlobProto) -> bool:
+    """True for a BlobProto with the old num, channels, height, width in place of `shape`."""
+    return any(proto.HasField(name) for name in ("num", "channels", "height", "width"))
+
+
+def proto_shape(proto: caffe_pb2.BlobProto) -> tuple[int, ...]:
+    """The shape that a BlobProto says it has."""
+    if is_legacy(proto):
+        return (proto.num, proto.channels, proto.height, proto.width)
+    return tuple(proto.shape.dim)
+
+
+def _numbers(proto: caffe_pb2.BlobProto, field: str) -> np.ndarray:
+    double = getattr(proto, "double_" + field)
+    return np.asarray(double if len(double) else getattr(proto, field))
+
+
+class BlobVec(list):
+    """A layer's parameter blobs: a list with pycaffe's `add_blob`."""
+
+    def __init__(self, blobs: Iterable[Blob] = (), dtype: np.dtype | type = np.float32):
+        super().__init__(blobs)
+        self._dtype = dtype
+
+    def add_blob(self, *shape: int) -> None:
+        """Append a zero blob of the given shape."""
+        self.append(Blob(*shape, dtype=self._dtype))

@@ -1,0 +1,191 @@
+"""What a layer is, and the registry of layer types.
+
+A layer type is a class with a `type` name, the number of bottoms and tops it takes, and five methods: `setup`
+(once: check parameters, make parameter blobs), `reshape` (before every forward: give the tops their shapes),
+`forward`, `backward`. Users' Python layers subclass the same class, as `caffe.Layer`.
+
+Most types are a formula on tensors: they subclass `TensorLayer` and write `compute`; forward stores its results
+in the tops and backward is autograd run inside the layer, so that every `.diff`, in-place layer and
+`net.backward(start, end)` works as in Caffe (include/caffe/layer.hpp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import torch
+
+from caffe.blob import Blob, BlobVec
+from caffe.errors import CaffeError
+from caffe.proto import caffe_pb2
+
+Count = int | tuple[int, int | None] | None
+
+
+class Layer:
+    """Base of every layer: parameters in `blobs`, its message in `layer_param`, `phase` (0 TRAIN, 1 TEST).
+
+    Class attributes: `type`, `bottoms` and `tops` (exact number, (least, most) with most None for any, or None
+    where unchecked), `same_count` (as many tops as bottoms), `auto_tops` (missing tops are made without a name),
+    `dtype` of the parameter blobs (float64 for gradient checks).
+    """
+
+    type: str = "Python"
+    bottoms: Count = None
+    tops: Count = None
+    same_count = False
+    auto_tops = False
+    dtype: type = np.float32
+
+    def __init__(self, layer_param: caffe_pb2.LayerParameter):
+        self.layer_param = layer_param
+        self.name = layer_param.name
+        self.phase = layer_param.phase
+        self.blobs = BlobVec(dtype=self.dtype)
+        self.loss_weights: list[float] = []
+        # which bottoms and which parameters get a gradient: the net decides
+        self.bottom_need_backward: list[bool] = []
+        self.param_propagate_down: list[bool] = []
+        for proto in layer_param.blobs:
+            blob = Blob(dtype=self.dtype)
+            blob.from_proto(proto)
+            self.blobs.append(blob)
+
+    # -- for subclasses ------------------------------------------------------------------------------------
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Check parameters and make parameter blobs; called once."""
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Give the tops their shapes; called before every forward."""
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Compute the tops' data."""
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        """Write the bottoms' diffs where `propagate_down`, add to the parameters' diffs."""
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        """Whether `force_backward` asks for this bottom's gradient."""
+        return True
+
+    def fault(self, message: str) -> CaffeError:
+        """An error that names this layer, to be raised."""
+        return CaffeError(f"layer '{self.name}' ({self.type}): {message}")
+
+    # -- for the net -----------------------------------------------------------------------------------------
+    def set_up(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Layer::SetUp: check the counts, set up, reshape, put the loss weights into the tops' diffs."""
+        self._check_count("bottom", len(bottom), self.bottoms)
+        self._check_count("top", len(top), self.tops)
+        if self.same_count and len(bottom) != len(top):
+            raise self.fault(f"has {len(bottom)} bottom(s) and {len(top)} top(s); it needs as many tops as bottoms")
+        self.bottom_need_backward = [True] * len(bottom)
+        self.setup(bottom, top)
+        self.param_propagate_down = [True] * len(self.blobs)
+        self.reshape(bottom, top)
+        self._set_loss_weights(top)
+
+    def loss_weight(self, top_index: int) -> float:
+        """The weight of a top in the net's loss; 0 for a top that is no loss."""
+        return self.loss_weights[top_index] if top_index < len(self.loss_weights) else 0.0
+
+    def _check_count(self, kind: str, count: int, allowed: Count) -> None:
+        if allowed is None:
+            return
+        least, most = allowed if isinstance(allowed, tuple) else (allowed, allowed)
+        if count < least or (most is not None and count > most):
+            wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+            raise self.fault(f"has {count} {kind}(s); it takes {wanted}")
+
+    def _set_loss_weights(self, top: Sequence[Blob]) -> None:
+        weights = list(self.layer_param.loss_weight)
+        if not weights:
+            return
+        if len(weights) != len(top):
+            raise self.fault(f"has {len(weights)} loss_weight(s) for {len(top)} top(s); give none or one for each")
+        self.loss_weights = weights
+        for blob, weight in zip(top, weights):
+            if weight:
+                blob.mutable_diff_tensor().fill_(weight)
+
+
+class TensorLayer(Layer):
+    """A layer that is a differentiable formula on tensors: subclasses write `compute`."""
+
+    _graph: tuple | None = None  # what the last forward leaves for backward
+
+    def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+        """The tops' values (any memory layout; shapes as `reshape` gave) from the bottoms' and parameters' values.
+
+        Runs under autograd where a gradient is needed. It must not change its arguments in place.
+        """
+        raise NotImplementedError
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self._graph = None  # let go of the last graph before the next one grows
+        # a top written over its bottom must leave the bottom's values for backward
+        inputs = [blob.tensor().clone() if blob in top else blob.tensor() for blob in bottom]
+        params = [blob.tensor() for blob in self.blobs]
+        wanted = list(zip(inputs, self.bottom_need_backward)) + list(zip(params, self.param_propagate_down))
+        record = any(need for _, need in wanted)
+        for tensor, need in wanted:
+            tensor.requires_grad_(need)
+        with torch.set_grad_enabled(record):
+            outputs = list(self.compute(inputs, params))
+        for blob, value in zip(top, outputs):
+            blob.mutable_tensor().copy_(value.detach().reshape(blob.shape))
+        if record:
+            self._graph = (inputs, params, outputs)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if self._graph is None:
+            raise self.fault("backward needs a forward before it that records gradients")
+        inputs, params, outputs = self._graph
+        wanted = [t for t in inputs + params if t.requires_grad]
+        diffs = [blob.diff_tensor().clone() if blob in bottom else blob.diff_tensor() for blob in top]
+        pairs = [(y, diff.view_as(y)) for y, diff in zip(outputs, diffs) if y.requires_grad]
+        if pairs and wanted:
+            values, gradients = zip(*pairs)
+            found = torch.autograd.grad(values, wanted, gradients, retain_graph=True, allow_unused=True)
+        else:
+            found = (None,) * len(wanted)
+        by_tensor = {id(t): g for t, g in zip(wanted, found)}
+        for blob, tensor, need in zip(bottom, inputs, propagate_down):
+            if need:
+                gradient = by_tensor.get(id(tensor))
+                diff = blob.mutable_diff_tensor()
+                diff.zero_() if gradient is None else diff.copy_(gradient)
+        for blob, tensor in zip(self.blobs, params):
+            gradient = by_tensor.get(id(tensor))
+            if gradient is not None:
+                blob.mutable_diff_tensor().add_(gradient)
+
+
+_types: dict[str, type[Layer]] = {}
+
+
+def register(cls: type[Layer]) -> type[Layer]:
+    """Class decorator: make a layer type known by its `type` name. A name can be taken once."""
+    if cls.type in _types:
+        raise CaffeError(f"layer type '{cls.type}' is registered already, by {_types[cls.type].__module__}")
+    _types[cls.type] = cls
+    return cls
+
+
+def layer_type_list() -> list[str]:
+    """The names of the known layer types, sorted."""
+    return sorted(_types)
+
+
+def create_layer(layer_param: caffe_pb2.LayerParameter) -> Layer:
+    """The layer that a LayerParameter describes, not yet set up. Raises CaffeError for an unknown type."""
+    try:
+        cls = _types[layer_param.type]
+    except KeyError:
+        near = get_close_matches(layer_param.type, _types, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise CaffeError(f"layer '{layer_param.name}': unknown layer type '{layer_param.type}'; {hint}"
+                         f"known types: {', '.join(layer_type_list())}") from None
+    return cls(layer_param)
