@@ -1,0 +1,135 @@
+"""The checked-in prototxt files: in step with their generator, and as the thesis describes them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from caffe.proto import caffe_pb2
+from google.protobuf import text_format
+from prototxt import generate, networks
+from prototxt.text import message_text, shortest_float
+
+FOLDER = Path(generate.__file__).parent
+NETWORKS = sorted(str(path.parent.relative_to(FOLDER)) for path in FOLDER.rglob("train_val.prototxt"))
+
+
+def read(path, message):
+    return text_format.Parse((FOLDER / path).read_text(), message)
+
+
+def read_net(network, file):
+    return read(f"{network}/{file}.prototxt", caffe_pb2.NetParameter())
+
+
+def layers(net, phase=caffe_pb2.TRAIN):
+    """Layers of a phase by name."""
+    return {
+        layer.name: layer for layer in net.layer if not layer.include or layer.include[0].phase == phase
+    }
+
+
+def test_checked_in_files_are_what_the_generator_writes():
+    assert generate.stale(FOLDER) == []
+    on_disk = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.prototxt")}
+    assert on_disk == set(generate.files())
+
+
+def test_check_names_a_changed_and_a_missing_file(tmp_path, capsys):
+    generate.write(tmp_path)
+    assert generate.main(["--check", "--output", str(tmp_path)]) == 0
+    (tmp_path / "solver.prototxt").write_text("base_lr: 1\n")
+    (tmp_path / "mini" / "solver.prototxt").unlink()
+    assert generate.main(["--check", "--output", str(tmp_path)]) == 1
+    assert generate.stale(tmp_path) == ["solver.prototxt", "mini/solver.prototxt"]
+    assert "mini/solver.prototxt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted(generate.files()))
+def test_text_reads_back_as_the_same_message(path):
+    kind = caffe_pb2.SolverParameter if path.endswith("solver.prototxt") else caffe_pb2.NetParameter
+    message = read(path, kind())
+    assert text_format.Parse(message_text(message), kind()) == message
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.01, "0.01"), (0.472, "0.472"), (10, "10"), (1e-5, "1e-05"), (1 / 3, "0.33333334")]
+)
+def test_floats_are_the_shortest_that_read_back(value, text):
+    assert shortest_float(value) == text
+
+
+@pytest.mark.parametrize("folder", ["", "mini"])
+def test_solver_is_the_thesis_s(folder):
+    solver = read(Path(folder) / "solver.prototxt", caffe_pb2.SolverParameter())
+    assert solver.type == "RMSProp"
+    assert solver.rms_decay == pytest.approx(0.92)
+    assert (solver.lr_policy, solver.clip_gradients, solver.random_seed) == ("inv", 10, 15485863)
+    assert (solver.base_lr, solver.gamma, solver.power) == pytest.approx((0.01, 0.01, 0.472))
+    assert solver.momentum == 0  # RMSProp refuses any other
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_graph(network):
+    features, _ = network.replace("mini/", "").split("/")
+    streams = features.split("_")
+    for file, outputs in (("train_val", {"loss"}), ("deploy", {"prob"})):
+        found = layers(read_net(network, file))
+        assert outputs <= set(found)
+        expected = {"fc6_mouse", "fc7_mouse", "fc8_mouse", "fc9"}
+        if "shape" in streams:
+            expected |= {f"conv{number}" for number in range(1, 6)}
+        if "motion" in streams:
+            expected |= {f"motion_conv{number}" for number in range(1, 4)}
+        assert {name for name in found if "conv" in name or "fc" in name} == expected
+        assert not any(layer.type in ("LRN", "Dropout") for layer in found.values())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_weights_are_gaussian_and_biases_0_or_1(network):
+    weighted = [layer for layer in read_net(network, "train_val").layer if layer.type in ("Convolution", "InnerProduct")]
+    for layer in weighted:
+        parameter = layer.convolution_param if layer.type == "Convolution" else layer.inner_product_param
+        assert (parameter.weight_filler.type, parameter.weight_filler.std) == ("gaussian", pytest.approx(0.01))
+        assert parameter.bias_term and parameter.bias_filler.value in (0, 1)
+        assert [(param.lr_mult, param.decay_mult) for param in layer.param] == [(1, 1), (2, 0)]
+
+
+@pytest.mark.parametrize("network", [name for name in NETWORKS if "shape" in name])
+def test_batch_normalisation_follows_pool1_and_pool2_and_learns_nothing(network):
+    found = layers(read_net(network, "train_val"))
+    for number, consumer in ((1, "conv2"), (2, "conv3")):
+        layer = found[f"bn{number}"]
+        assert list(layer.bottom) == [f"pool{number}"] and list(found[consumer].bottom) == [f"bn{number}"]
+        assert [param.lr_mult for param in layer.param] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("network", ["shape/cnn", "shape_motion/cnn"])
+def test_convolutions_of_the_full_size_are_alexnet_s(network):
+    found = layers(read_net(network, "train_val"))
+    sizes = [
+        (p.num_output, p.kernel_size[0], p.group) for p in (found[f"conv{n}"].convolution_param for n in range(1, 6))
+    ]
+    assert sizes == [(96, 11, 1), (256, 5, 2), (384, 3, 1), (384, 3, 2), (256, 3, 2)]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("phase", [caffe_pb2.TRAIN, caffe_pb2.TEST])
+def test_data_layer_agrees_with_deploy_s_inputs(network, phase):
+    data = layers(read_net(network, "train_val"), phase)["data"]
+    settings = json.loads(data.python_param.param_str)
+    assert (settings["dataset"], settings["videos"]) == ("", [])
+    assert settings["shuffle"] == (phase == caffe_pb2.TRAIN)
+    inputs = [layer for layer in read_net(network, "deploy").layer if layer.type == "Input"]
+    assert list(data.top) == [layer.name for layer in inputs] + ["label"]
+    for stream, layer in zip(settings["streams"], inputs, strict=True):
+        channels = networks.STREAMS[stream].channels
+        assert list(layer.input_param.shape[0].dim) == [1, channels, settings["crop"], settings["crop"]]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_deploy_and_train_val_are_one_network(network):
+    learned = [
+        {layer.name: layer for layer in read_net(network, file).layer if layer.param}
+        for file in ("train_val", "deploy")
+    ]
+    assert learned[0] == learned[1]
