@@ -1,0 +1,47 @@
+"""What several tests need: the real files beside the checkout, and real Caffe where it was built."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", REPOSITORY.parent / "shared" / "data"))
+REAL_CAFFE = Path(os.environ.get("REAL_CAFFE", Path.home() / ".cache" / "real-caffe"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real videos, annotations and Caffe files; the test is skipped where it is absent."""
+    if not (SHARED / "MANIFEST.md").is_file():
+        pytest.skip(f"no real files: {SHARED} is absent (ETHOCAFFE_SHARED names another folder)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def real_caffe():
+    """``run(folder, *command)`` runs a command inside real Caffe 1.0, with ``folder`` as its working folder.
+
+    Only where ``real_caffe.sh`` has built it already: most tests need just the golden files that it made.
+    """
+    script = SHARED.parent / "real-caffe" / "real_caffe.sh"
+    if not script.is_file() or not (REAL_CAFFE / ".ready").is_file():
+        pytest.skip(f"real Caffe is not built here: `bash {script}` builds it")
+    if os.geteuid() != 0:
+        pytest.skip("real Caffe runs in a chroot, which needs root")
+
+    def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        defaults = {"GLOG_minloglevel": "2", "PYTHONPATH": "/mnt", "OPENBLAS_NUM_THREADS": "1"}
+        return subprocess.run(
+            ["bash", str(script), str(folder), *command],
+            env={**defaults, **os.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=check,
+        )
+
+    return run
