@@ -1,0 +1,155 @@
+"""Caffe's binary files: weights (.caffemodel), solver states (.solverstate), mean images (.binaryproto).
+
+The wire format carries no type, so any of these parses as any other, with nothing in it: what was read is
+checked, and the error says what the file looks like.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from caffe.errors import CaffeError
+from caffe.files import read_bytes, write_bytes
+from caffe.proto import caffe_pb2
+
+M = TypeVar("M", bound=Message)
+
+# Wire types: a varint, bytes with their length, numbers of a fixed size.
+_VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}
+
+
+def parse(data: bytes, message: M, source: str = "binary data") -> M:
+    """Fill `message` from its wire format and return it.
+
+    Raises CaffeError if `data` is cut short (with the place), is no protobuf, or has text that is not UTF-8.
+    """
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise CaffeError(f"{source}: {_diagnose(data, message.DESCRIPTOR.name)}") from None
+    try:
+        _read_strings(message)
+    except UnicodeDecodeError:
+        raise CaffeError(f"{source}: is damaged: a name in it is not text") from None
+    return message
+
+
+def read(path: str | os.PathLike, message: M) -> M:
+    """Fill `message` from the binary file at `path` and return it. Raises CaffeError, see `parse`."""
+    return parse(read_bytes(path, f"a binary {message.DESCRIPTOR.name}"), message, os.fspath(path))
+
+
+def read_net(path: str | os.PathLike) -> caffe_pb2.NetParameter:
+    """The layers and weights of a .caffemodel, as stored: old formats are not upgraded here.
+
+    Raises CaffeError if the file holds no layers, which is what another kind of file looks like.
+    """
+    net = read(path, caffe_pb2.NetParameter())
+    if not net.layer and not net.layers:
+        raise CaffeError(f"{os.fspath(path)}: holds no layers, so it is not a .caffemodel "
+                         f"(a .solverstate or a mean file?)")
+    return net
+
+
+def read_solver_state(path: str | os.PathLike) -> caffe_pb2.SolverState:
+    """The iteration and history of a .solverstate. Raises CaffeError if the file is of another kind."""
+    state = read(path, caffe_pb2.SolverState())
+    if not state.HasField("iter") or len(UnknownFieldSet(state)):
+        raise CaffeError(f"{os.fspath(path)}: is not a .solverstate (a .caffemodel or a mean file?)")
+    return state
+
+
+def read_blob(path: str | os.PathLike) -> caffe_pb2.BlobProto:
+    """The single blob of a .binaryproto, such as a mean image.
+
+    Raises CaffeError if the numbers stored are not as many as its shape says, as in a file of another kind
+    or of a fork with messages of its own.
+    """
+    blob = read(path, caffe_pb2.BlobProto())
+    shape = blob_shape(blob)
+    stored = len(blob.double_data) or len(blob.data)
+    count = 1
+    for extent in shape:
+        count *= extent
+    if stored != count or stored == 0:
+        raise CaffeError(f"{os.fspath(path)}: its shape is {' '.join(map(str, shape)) or 'missing'} but it "
+                         f"holds {stored} numbers: not a blob of Caffe's (a fork's, or another kind of file)")
+    return blob
+
+
+def blob_shape(blob: caffe_pb2.BlobProto) -> tuple[int, ...]:
+    """The shape of a stored blob; files from before 2015 have it as num, channels, height, width."""
+    legacy = ("num", "channels", "height", "width")
+    if any(blob.HasField(name) for name in legacy):
+        return tuple(getattr(blob, name) for name in legacy)
+    return tuple(blob.shape.dim)
+
+
+def write(path: str | os.PathLike, message: Message) -> None:
+    """Write `message` in the wire format to `path`, in one move."""
+    write_bytes(path, message.SerializeToString())
+
+
+def _read_strings(message: Message) -> None:
+    """Touch every string: protobuf decodes them only when they are read."""
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.name == "BlobProto":
+            continue
+        for part in (value if _repeated(field) else [value]):
+            _read_strings(part)
+
+
+def _repeated(field) -> bool:
+    return field.label == field.LABEL_REPEATED
+
+
+def _diagnose(data: bytes, kind: str) -> str:
+    sample = data[:1000]
+    if all(byte >= 32 or byte in b"\t\r\n" for byte in sample) and sample.count(b":") + sample.count(b"{"):
+        return f"looks like text, a binary {kind} was expected (are weights and network swapped?)"
+    for start, end in _top_level(data):
+        if end is None:
+            break
+        if end > len(data):
+            return (f"is cut short: it is {len(data)} bytes long and what starts at byte {start} "
+                    f"needs {end}: copy or download it again")
+    return f"is not a binary {kind}, or it is damaged"
+
+
+def _top_level(data: bytes) -> Iterator[tuple[int, int | None]]:
+    """Start and end of each field of the outermost message; the end is None where the data makes no sense."""
+    place = 0
+    while place < len(data):
+        start = place
+        tag, place = _varint(data, place)
+        kind = tag & 7
+        if kind == _BYTES:
+            size, place = _varint(data, place)
+            place += size
+        elif kind == _VARINT:
+            _, place = _varint(data, place)
+        elif kind in _FIXED:
+            place += _FIXED[kind]
+        else:
+            yield start, None
+            return
+        yield start, place
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """The number at `place` and the place after it, which is past the end where the number is cut off."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(data):
+            return value, len(data) + 1
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+    return value, place
