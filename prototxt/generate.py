@@ -9,14 +9,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from caffe.proto import caffe_pb2
-
 from prototxt import networks
 from prototxt.text import message_text
 
 # Ours: batches, iterations, intervals, the folder of snapshots, no weight decay.
-SCHEDULES = {
+SCHEDULES: dict[str, dict[str, Any]] = {
     "": {"test_iter": [100], "test_interval": 1000, "display": 20, "max_iter": 100000, "snapshot": 5000},
     "mini": {"test_iter": [10], "test_interval": 50, "display": 10, "max_iter": 500, "snapshot": 250},
 }
@@ -56,8 +56,9 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
     return comment(
         f"{networks.network_name(network, profile)}: {use}",
         MADE_BY,
-        "Nado 2016, section 4.5.1: AlexNet's convolutions, BatchNorm after pool1 and pool2 in place of LRN, no dropout,\n"
-        "an additional fully connected layer; Gaussian weights of deviation 0.01 and biases 0 or 1 (5.1.5).",
+        "Nado 2016, section 4.5.1: AlexNet's convolutions, BatchNorm after pool1 and pool2 in place of LRN,\n"
+        "no dropout, an additional fully connected layer; Gaussian weights of deviation 0.01,\n"
+        "biases 0 or 1 (5.1.5).",
         f"Ours, where the thesis is silent: {ours}.",
     )
 
@@ -67,14 +68,16 @@ def solver_header(folder: str) -> str:
     return comment(
         f"The thesis's solver for the {size}: the values of Nado 2016, section 5.2.",
         MADE_BY,
-        "Ours: net, iterations and intervals, snapshots, solver_mode, and no weight decay (the thesis names none).",
-        "`ethocaffe train` writes a filled copy of this file and of the network's train_val.prototxt beside its model.",
+        "Ours: net, iterations and intervals, snapshots, solver_mode; no weight decay (none is given).",
+        "`ethocaffe train` writes a filled copy, and one of the train_val.prototxt, into its model.",
     )
 
 
 USES = {
-    "train_val": (networks.train_val, "for training and validation. The data's param_str is left open: "
-                  "`ethocaffe train` fills it."),
+    "train_val": (
+        networks.train_val,
+        "for training and validation. The data's param_str is left open: `ethocaffe train` fills it.",
+    ),
     "deploy": (networks.deploy, "for prediction."),
 }
 
@@ -84,7 +87,8 @@ def files() -> dict[str, str]:
     content = {}
     for profile in networks.PROFILES:
         folder = Path(profile.folder)
-        content[str(folder / "solver.prototxt")] = solver_header(profile.folder) + message_text(solver(profile.folder))
+        text = solver_header(profile.folder) + message_text(solver(profile.folder))
+        content[str(folder / "solver.prototxt")] = text
         for network in networks.NETWORKS:
             for file, (build, use) in USES.items():
                 text = network_header(network, profile, use) + message_text(build(network, profile))
@@ -94,8 +98,11 @@ def files() -> dict[str, str]:
 
 def stale(folder: Path) -> list[str]:
     """Files below folder that differ from what the generator writes, missing ones included."""
-    return [path for path, text in files().items()
-            if not (folder / path).is_file() or (folder / path).read_text(encoding="utf-8") != text]
+    return [
+        path
+        for path, text in files().items()
+        if not (folder / path).is_file() or (folder / path).read_text(encoding="utf-8") != text
+    ]
 
 
 def write(folder: Path) -> None:

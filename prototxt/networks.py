@@ -1,8 +1,8 @@
 """The thesis's networks: tables of sizes, and the functions that build their layers with NetSpec.
 
-What the thesis gives: section 4.5.1 and figures 4 and 5 (streams, BatchNorm after pool1 and pool2, no dropout, an
-additional fully connected layer, ReLU everywhere) and 5.1.5 (Gaussian weights of deviation 0.01, biases 0 or 1);
-the filters are AlexNet's (Krizhevsky et al. 2012). Everything else is listed in OURS.
+What the thesis gives: section 4.5.1 and figures 4 and 5 (streams, BatchNorm after pool1 and pool2, no
+dropout, an additional fully connected layer, ReLU everywhere) and 5.1.5 (Gaussian weights of deviation 0.01,
+biases 0 or 1); the filters are AlexNet's (Krizhevsky et al. 2012). Everything else is listed in OURS.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ PROFILES = (
 )
 
 OURS = {
-    "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 1, learning-rate multipliers, batch sizes",
+    "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 1,\n"
+    "learning-rate multipliers, batch sizes",
     "mini": "this is the full-size graph with fewer channels and a smaller input;\n"
-    "all its sizes, BatchNorm's moving_average_fraction, which biases are 1, learning-rate multipliers, batch sizes",
+    "all its sizes, BatchNorm's moving_average_fraction, which biases are 1,\n"
+    "learning-rate multipliers, batch sizes",
 }
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
 
@@ -48,7 +50,7 @@ def fillers(bias: int) -> dict:
 
 
 def convolve(net, name: str, bottom, outputs: int, kernel: int, *, stride=1, pad=0, group=1, bias: int):
-    """A convolution with bias and its ReLU in place; both optional numbers are left out where they are Caffe's own."""
+    """A convolution with bias and its ReLU in place; numbers that are Caffe's default are left unwritten."""
     optional = {"stride": (stride, 1), "pad": (pad, 0), "group": (group, 1)}
     given = {key: value for key, (value, default) in optional.items() if value != default}
     net[name] = L.Convolution(bottom, num_output=outputs, kernel_size=kernel, **given, **fillers(bias))
@@ -104,7 +106,7 @@ def rectified(net, name: str, bottom, outputs: int):
 
 
 def cnn(net, features, profile: Profile):
-    """Features to scores by four fully connected layers, none named as AlexNet's: theirs are not to be copied."""
+    """Features to scores by four fully connected layers, named unlike AlexNet's: no copies of those."""
     top = features
     for name, outputs in zip(("fc6_mouse", "fc7_mouse", "fc8_mouse"), profile.fc):
         top = rectified(net, name, top, outputs)

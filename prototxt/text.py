@@ -11,7 +11,7 @@ def shortest_float(value: float) -> str:
     """The shortest decimal number that reads back as the same single-precision float."""
     single = struct.pack("<f", value)
     for digits in range(6, 10):
-        text = "%.*g" % (digits, value)
+        text = format(value, f".{digits}g")
         if struct.pack("<f", float(text)) == single:
             break
     return text

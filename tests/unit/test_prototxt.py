@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from caffe.proto import caffe_pb2
 from google.protobuf import text_format
+
+from caffe.proto import caffe_pb2
 from prototxt import generate, networks
 from prototxt.text import message_text, shortest_float
 
@@ -23,9 +24,7 @@ def read_net(network, file):
 
 def layers(net, phase=caffe_pb2.TRAIN):
     """Layers of a phase by name."""
-    return {
-        layer.name: layer for layer in net.layer if not layer.include or layer.include[0].phase == phase
-    }
+    return {layer.name: layer for layer in net.layer if not layer.include or layer.include[0].phase == phase}
 
 
 def test_checked_in_files_are_what_the_generator_writes():
@@ -86,10 +85,11 @@ def test_graph(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_weights_are_gaussian_and_biases_0_or_1(network):
-    weighted = [layer for layer in read_net(network, "train_val").layer if layer.type in ("Convolution", "InnerProduct")]
-    for layer in weighted:
+    found = layers(read_net(network, "train_val")).values()
+    for layer in (layer for layer in found if layer.type in ("Convolution", "InnerProduct")):
         parameter = layer.convolution_param if layer.type == "Convolution" else layer.inner_product_param
-        assert (parameter.weight_filler.type, parameter.weight_filler.std) == ("gaussian", pytest.approx(0.01))
+        assert parameter.weight_filler.type == "gaussian"
+        assert parameter.weight_filler.std == pytest.approx(0.01)
         assert parameter.bias_term and parameter.bias_filler.value in (0, 1)
         assert [(param.lr_mult, param.decay_mult) for param in layer.param] == [(1, 1), (2, 0)]
 
@@ -106,9 +106,8 @@ def test_batch_normalisation_follows_pool1_and_pool2_and_learns_nothing(network)
 @pytest.mark.parametrize("network", ["shape/cnn", "shape_motion/cnn"])
 def test_convolutions_of_the_full_size_are_alexnet_s(network):
     found = layers(read_net(network, "train_val"))
-    sizes = [
-        (p.num_output, p.kernel_size[0], p.group) for p in (found[f"conv{n}"].convolution_param for n in range(1, 6))
-    ]
+    filters = [found[f"conv{number}"].convolution_param for number in range(1, 6)]
+    sizes = [(one.num_output, one.kernel_size[0], one.group) for one in filters]
     assert sizes == [(96, 11, 1), (256, 5, 2), (384, 3, 1), (384, 3, 2), (256, 3, 2)]
 
 
