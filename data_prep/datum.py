@@ -1,0 +1,55 @@
+"""Caffe's Datum message (caffe.proto): how a picture lies in an LMDB."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from caffe.proto import caffe_pb2
+from data_prep.errors import InputError
+
+# Level 1 is near the smallest size for camera pictures and twice as fast to write as OpenCV's default.
+PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+
+
+def encode_grey(image: np.ndarray) -> bytes:
+    """A grey uint8 image H×W as a serialised Datum with a PNG inside (encoded, channels 1, no label)."""
+    height, width = image.shape
+    _, png = cv2.imencode(".png", image, PNG_OPTIONS)
+    datum = caffe_pb2.Datum(channels=1, height=height, width=width, data=png.tobytes(), encoded=True)
+    return datum.SerializeToString()
+
+
+def encode_raw(image: np.ndarray) -> bytes:
+    """A uint8 image C×H×W as a serialised Datum of raw bytes, channel by channel (no label)."""
+    channels, height, width = image.shape
+    datum = caffe_pb2.Datum(channels=channels, height=height, width=width, data=image.tobytes())
+    return datum.SerializeToString()
+
+
+def decode(serialised: bytes) -> np.ndarray:
+    """The uint8 image C×H×W of a serialised Datum, encoded or raw.
+
+    An encoded colour picture comes as three channels in OpenCV's order (blue, green, red), as Caffe reads it.
+    Raises InputError if the bytes are not a Datum, or hold another number of values than they say.
+    """
+    datum = caffe_pb2.Datum()
+    try:
+        datum.ParseFromString(serialised)
+    except Exception:  # protobuf's DecodeError, whose module differs between its versions
+        raise InputError("not a Caffe Datum; run `ethocaffe prepare` again to rebuild the LMDB") from None
+    if datum.encoded:
+        return _decode_picture(datum.data)
+    values = np.frombuffer(datum.data, np.uint8)
+    shape = (datum.channels, datum.height, datum.width)
+    if values.size == 0 or values.size != int(np.prod(shape)):
+        raise InputError(f"a Datum says {shape[0]}×{shape[1]}×{shape[2]} but holds {values.size} bytes; "
+                         "run `ethocaffe prepare` again to rebuild the LMDB")
+    return values.reshape(shape)
+
+
+def _decode_picture(data: bytes) -> np.ndarray:
+    buffer = np.frombuffer(data, np.uint8)
+    picture = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    if picture is None or picture.dtype != np.uint8:
+        raise InputError("a Datum's picture cannot be decoded; run `ethocaffe prepare` again")
+    return picture[np.newaxis] if picture.ndim == 2 else np.ascontiguousarray(picture.transpose(2, 0, 1))
