@@ -1,0 +1,41 @@
+"""What all plots share: the drawing backend, the palette and how a PNG is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data_prep.files import atomic_path
+
+# Okabe and Ito's eight colours ("Color Universal Design", 2008), told apart with every kind of colour
+# blindness. Black goes last; for more classes the eight return lighter, and from the seventeenth on darker.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+NOT_ANNOTATED = "#E6E6E6"
+DPI = 150
+
+
+def figure(width: float, height: float) -> tuple[Any, Any]:
+    """A figure of `width` × `height` inches and its axes, drawn without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(made)
+    return made, made.add_subplot(111)
+
+
+def save(made: Any, path: str | Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with atomic_path(Path(path)) as temporary:
+        made.savefig(str(temporary), format="png", bbox_inches="tight")
+
+
+def class_colours(count: int) -> list[tuple[float, float, float]]:
+    """`count` colours (red, green, blue in 0 … 1), the same class always getting the same one."""
+    from matplotlib.colors import to_rgb
+
+    base = [to_rgb(colour) for colour in OKABE_ITO]
+    lighter = [tuple(0.5 + 0.5 * part for part in colour) for colour in base]
+    darker = [tuple(0.55 * part for part in colour) for colour in base[:-1]]
+    colours = base + lighter + darker
+    return [colours[index % len(colours)] for index in range(count)]
