@@ -13,7 +13,8 @@ from math import prod
 import numpy as np
 import torch
 
-from caffe import context
+from caffe import binaryproto, context
+from caffe.binaryproto import blob_shape, is_legacy
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
@@ -176,23 +177,23 @@ class Blob:
 
     def matches(self, proto: caffe_pb2.BlobProto) -> bool:
         """True if the stored shape is this one; legacy 4-D shapes compare aligned at their end."""
+        stored = blob_shape(proto)
         if is_legacy(proto):
-            legacy = (proto.num, proto.channels, proto.height, proto.width)
-            return self.num_axes <= 4 and legacy == (1,) * (4 - self.num_axes) + self._shape
-        return self._shape == tuple(proto.shape.dim)
+            return self.num_axes <= 4 and stored == (1,) * (4 - self.num_axes) + self._shape
+        return stored == self._shape
 
     def from_proto(self, proto: caffe_pb2.BlobProto, reshape: bool = True) -> None:
         """Take data (and diff where stored) from a BlobProto. Raises CaffeError where lengths disagree."""
         if reshape:
-            self.reshape(*proto_shape(proto))
+            self.reshape(*blob_shape(proto))
         elif not self.matches(proto):
-            raise CaffeError(f"stored blob of shape {proto_shape(proto)} for one of shape {self.shape_string()}")
-        data = _numbers(proto, "data")
+            raise CaffeError(f"stored blob of shape {blob_shape(proto)} for one of shape {self.shape_string()}")
+        data = binaryproto.numbers(proto, "data")
         if len(data) != self.count:
-            raise CaffeError(f"stored blob of shape {proto_shape(proto)} holds {len(data)} numbers "
+            raise CaffeError(f"stored blob of shape {blob_shape(proto)} holds {len(data)} numbers "
                              f"where {self.count} are needed: the file is damaged or of another format")
         self.data.reshape(-1)[:] = data
-        diff = _numbers(proto, "diff")
+        diff = binaryproto.numbers(proto, "diff")
         if len(diff):
             if len(diff) != self.count:
                 raise CaffeError(f"stored diff holds {len(diff)} numbers where {self.count} are needed")
@@ -202,28 +203,10 @@ class Blob:
         """A BlobProto of this blob (float32 in `data`, float64 in `double_data`)."""
         proto = caffe_pb2.BlobProto()
         proto.shape.dim.extend(self._shape)
-        kind = "double_" if self.dtype == np.float64 else ""
-        getattr(proto, kind + "data").extend(self._data.host(write=False)[: self.count])
+        binaryproto.set_numbers(proto, "data", self._data.host(write=False)[: self.count])
         if write_diff:
-            getattr(proto, kind + "diff").extend(self._diff.host(write=False)[: self.count])
+            binaryproto.set_numbers(proto, "diff", self._diff.host(write=False)[: self.count])
         return proto
-
-
-def is_legacy(proto: caffe_pb2.BlobProto) -> bool:
-    """True for a BlobProto with the old num, channels, height, width in place of `shape`."""
-    return any(proto.HasField(name) for name in ("num", "channels", "height", "width"))
-
-
-def proto_shape(proto: caffe_pb2.BlobProto) -> tuple[int, ...]:
-    """The shape that a BlobProto says it has."""
-    if is_legacy(proto):
-        return (proto.num, proto.channels, proto.height, proto.width)
-    return tuple(proto.shape.dim)
-
-
-def _numbers(proto: caffe_pb2.BlobProto, field: str) -> np.ndarray:
-    double = getattr(proto, "double_" + field)
-    return np.asarray(double if len(double) else getattr(proto, field))
 
 
 class BlobVec(list):

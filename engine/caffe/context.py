@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from caffe import log
+from caffe import glog
 from caffe.errors import CaffeError
 
 
@@ -70,7 +70,7 @@ def set_mode_gpu() -> None:
         _state.device = Device(torch.device("cuda", _state.gpu_index), shares_host=False)
         return
     if not _state.warned_without_gpu:
-        log.warning("GPU mode asked for, but there is no CUDA device here: computing on the CPU")
+        glog.warning("GPU mode asked for, but there is no CUDA device here: computing on the CPU")
         _state.warned_without_gpu = True
     _state.device = CPU
 

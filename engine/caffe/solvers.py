@@ -1,0 +1,329 @@
+"""Solvers: the training loop of src/caffe/solver.cpp with the update rules of `updates`.
+
+One step: clear the diffs, test if it is time, iter_size × (forward, backward), display, then
+clip → per parameter: ÷ iter_size → regularise → update rule; then snapshot if it is time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from os import PathLike, fspath
+
+import numpy as np
+import torch
+
+from caffe import binaryproto, context, glog, rng, updates, weights
+from caffe.blob import Blob
+from caffe.errors import CaffeError
+from caffe.net import Net
+from caffe.proto import caffe_pb2
+from caffe.prototxt import read_net, read_solver
+
+TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
+
+
+class Solver:
+    """A training run from a solver prototxt: `get_solver(file)`, then `step(n)` or `solve()`.
+
+    `net` and `test_nets` are its nets, `iter` the number of updates made, `param` its message. Raises CaffeError
+    for whatever is wrong with the files.
+    """
+
+    rule: updates.Rule
+
+    def __init__(self, solver_file: str | PathLike | caffe_pb2.SolverParameter):
+        if isinstance(solver_file, caffe_pb2.SolverParameter):
+            self.param = solver_file
+        else:
+            self.param = read_solver(fspath(solver_file))
+        updates.check(self.rule, self.param)
+        if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
+            context.set_mode_gpu()
+        self._check_snapshot_prefix()
+        if self.param.random_seed >= 0:
+            rng.seed_main(self.param.random_seed + context.solver_rank())
+        self.iter = 0
+        self.current_step = 0
+        self.net = self._train_net()
+        self.test_nets = self._test_nets()
+        self.history = [Blob(*p.blob.shape) for _ in range(self.rule.histories) for p in self.net.learnable_params]
+        self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self._losses: list[float] = []
+        self._smoothed_loss = 0.0
+        self._last_display = 0
+        self._timer = time.perf_counter()
+
+    @property
+    def type(self) -> str:
+        return self.rule.name
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next update."""
+        rate, self.current_step = updates.learning_rate(self.param, self.iter, self.current_step)
+        return rate
+
+    # -- nets --------------------------------------------------------------------------------------------------
+    def _train_net(self) -> Net:
+        given = [name for name in TRAIN_NET_FIELDS if self.param.HasField(name)]
+        if len(given) != 1:
+            raise CaffeError(f"solver: needs exactly one of {', '.join(TRAIN_NET_FIELDS)}; "
+                             f"it has {', '.join(given) or 'none'}")
+        return self._net(getattr(self.param, given[0]), caffe_pb2.TRAIN, self.param.train_state)
+
+    def _test_nets(self) -> list[Net]:
+        """One net for each test_iter: test_net_param, test_net, then net_param or net for those left over."""
+        sources: list = [*self.param.test_net_param, *self.param.test_net]
+        generic = [getattr(self.param, name) for name in ("net_param", "net") if self.param.HasField(name)]
+        wanted = len(self.param.test_iter)
+        if wanted < len(sources) or (wanted > len(sources) and not generic):
+            raise CaffeError(f"solver: has {wanted} test_iter for {len(sources)} test net(s); give one for each")
+        sources += generic * (wanted - len(sources))
+        states = list(self.param.test_state) or [None] * wanted
+        if len(states) != wanted:
+            raise CaffeError(f"solver: has {len(states)} test_state for {wanted} test net(s); give none or one for each")
+        if wanted and self.param.test_interval <= 0:
+            raise CaffeError("solver: has test_iter but no test_interval; set how often to test")
+        return [self._net(source, caffe_pb2.TEST, state) for source, state in zip(sources, states)]
+
+    def _net(self, source: str | caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
+        """A net whose state is, in rising precedence, the phase, the net's own state, the solver's for it."""
+        param = caffe_pb2.NetParameter()
+        param.CopyFrom(read_net(source) if isinstance(source, str) else source)
+        merged = caffe_pb2.NetState(phase=phase)
+        merged.MergeFrom(param.state)
+        if state is not None:
+            merged.MergeFrom(state)
+        param.state.CopyFrom(merged)
+        net = Net.from_proto(param)
+        for entry in self.param.weights:
+            for file in entry.split(","):
+                glog.info(f"Finetuning from {file.strip()}")
+                net.copy_from(file.strip())
+        return net
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+    def step(self, iterations: int) -> None:
+        """Train for so many iterations, testing, displaying and snapshotting when due."""
+        start, stop = self.iter, self.iter + iterations
+        self._losses, self._smoothed_loss = [], 0.0
+        self._timer = time.perf_counter()
+        while self.iter < stop:
+            self.net.clear_param_diffs()
+            if self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
+                self.test_all()
+            for on_start, _ in self._callbacks:
+                on_start()
+            display = self._due(self.param.display)
+            self.net.debug_info = bool(display and self.param.debug_info)
+            loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
+            self._update_smoothed_loss(loss, start)
+            if display:
+                self._display()
+            for _, on_gradients_ready in self._callbacks:
+                on_gradients_ready()
+            self.apply_update()
+            if self._due(self.param.snapshot) and context.root_solver():
+                self.snapshot()
+
+    def solve(self, resume_file: str | PathLike | None = None) -> None:
+        """Train to max_iter, from a .solverstate if given; snapshot at the end, display and test once more."""
+        glog.info(f"Solving {self.net.name}")
+        glog.info(f"Learning Rate Policy: {self.param.lr_policy}")
+        if resume_file is not None:
+            glog.info(f"Restoring previous solver status from {fspath(resume_file)}")
+            self.restore(resume_file)
+        start = self.iter
+        self.step(self.param.max_iter - self.iter)
+        if self.param.snapshot_after_train and not (self.param.snapshot and self._due(self.param.snapshot)):
+            self.snapshot()
+        if self._due(self.param.display):
+            loss = self.net._forward(0, len(self.net.layers) - 1)
+            self._update_smoothed_loss(loss, start)
+            glog.info(f"Iteration {self.iter}, loss = {glog.number(self._smoothed_loss)}")
+        if self._due(self.param.test_interval):
+            self.test_all()
+        glog.info("Optimization Done.")
+
+    def apply_update(self) -> None:
+        """Turn the parameters' diffs into an update, apply it, count the iteration."""
+        rate = self.lr
+        if self._due(self.param.display):
+            glog.info(f"Iteration {self.iter}, lr = {glog.number(rate)}")
+        params = self.net.learnable_params
+        diffs = [p.blob.mutable_diff_tensor() for p in params]
+        updates.clip(diffs, self.param.clip_gradients)
+        for i, (param, diff) in enumerate(zip(params, diffs)):
+            data = param.blob.mutable_tensor()
+            if self.param.iter_size > 1:
+                diff.mul_(float(np.float32(1) / np.float32(self.param.iter_size)))
+            updates.regularize(diff, data, self.param, param.decay_mult)
+            history = [self.history[i + k * len(params)].mutable_tensor() for k in range(self.rule.histories)]
+            local_rate = float(np.float32(rate) * np.float32(param.lr_mult))
+            self.rule.update(diff, history, local_rate, self.param, self.iter)
+            data.sub_(diff)
+        self.iter += 1
+
+    def _due(self, interval: int) -> bool:
+        return bool(interval) and self.iter % interval == 0
+
+    # -- what is shown ---------------------------------------------------------------------------------------------
+    def _display(self) -> None:
+        lapse = time.perf_counter() - self._timer
+        per_second = (self.iter - self._last_display) / (lapse or 1)
+        glog.info(f"Iteration {self.iter} ({glog.number(per_second)} iter/s, {glog.number(lapse)}s/{self.param.display} "
+                 f"iters), loss = {glog.number(self._smoothed_loss)}")
+        self._timer = time.perf_counter()
+        self._last_display = self.iter
+        scores = [(i, k, float(value)) for i in self.net._outputs
+                  for k, value in enumerate(self.net._blobs[i].data.reshape(-1))]
+        _log_scores(self.net, "Train", scores)
+
+    def _update_smoothed_loss(self, loss: float, start: int) -> None:
+        """The mean of the last average_loss losses; the window begins anew at each `step`."""
+        size = len(self._losses)
+        if size < self.param.average_loss:
+            self._losses.append(loss)
+            self._smoothed_loss = (self._smoothed_loss * size + loss) / (size + 1)
+        else:
+            place = (self.iter - start) % self.param.average_loss
+            self._smoothed_loss += (loss - self._losses[place]) / self.param.average_loss
+            self._losses[place] = loss
+
+    def test_all(self) -> None:
+        """Run every test net over its test_iter batches and log its mean outputs."""
+        for i in range(len(self.test_nets)):
+            self._test(i)
+
+    def _test(self, index: int) -> None:
+        glog.info(f"Iteration {self.iter}, Testing net (#{index})")
+        net, batches = self.test_nets[index], self.param.test_iter[index]
+        net.share_with(self.net)
+        total_loss, sums = 0.0, {}
+        for _ in range(batches):
+            total_loss += net._forward(0, len(net.layers) - 1)
+            for i in net._outputs:
+                for k, value in enumerate(net._blobs[i].data.reshape(-1)):
+                    sums[i, k] = sums.get((i, k), 0.0) + float(value)
+        if self.param.test_compute_loss:
+            glog.info(f"Test loss: {glog.number(total_loss / batches)}")
+        _log_scores(net, "Test", [(i, k, total / batches) for (i, k), total in sums.items()])
+
+    # -- snapshots -------------------------------------------------------------------------------------------------
+    def snapshot(self) -> None:
+        """Write <prefix>_iter_<n>.caffemodel and .solverstate (each with .h5 for HDF5)."""
+        model = self._snapshot_name(".caffemodel")
+        if self.param.snapshot_format == caffe_pb2.SolverParameter.HDF5:
+            glog.info(f"Snapshotting to HDF5 file {model}.h5")
+            weights.save_hdf5(self.net, model + ".h5", self.param.snapshot_diff)
+            self._write_state_hdf5(self._snapshot_name(".solverstate.h5"), model + ".h5")
+            return
+        glog.info(f"Snapshotting to binary proto file {model}")
+        weights.save(self.net, model, self.param.snapshot_diff)
+        state = caffe_pb2.SolverState(iter=self.iter, learned_net=model, current_step=self.current_step)
+        state.history.extend(blob.to_proto() for blob in self.history)
+        name = self._snapshot_name(".solverstate")
+        glog.info(f"Snapshotting solver state to binary proto file {name}")
+        binaryproto.write(name, state)
+
+    def restore(self, state_file: str | PathLike) -> None:
+        """Go on from a .solverstate (or .solverstate.h5): iteration, weights, history."""
+        file = fspath(state_file)
+        if file.endswith(".h5"):
+            self._read_state_hdf5(file)
+            return
+        state = binaryproto.read_solver_state(file)
+        self._check_history(file, len(state.history))
+        for blob, proto in zip(self.history, state.history):
+            if not blob.matches(proto):
+                raise CaffeError(f"{file}: a history blob has shape {binaryproto.blob_shape(proto)}, this solver "
+                                 f"needs {blob.shape}; the state is of another net")
+        if state.HasField("learned_net"):
+            self.net.copy_from(_beside(state.learned_net, file))
+        for blob, proto in zip(self.history, state.history):
+            blob.from_proto(proto, reshape=False)
+        self.iter, self.current_step = state.iter, state.current_step
+
+    def _write_state_hdf5(self, file: str, model: str) -> None:
+        arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
+        glog.info(f"Snapshotting solver state to HDF5 file {file}")
+        weights.write_hdf5(file, {"iter": np.int32(self.iter), "current_step": np.int32(self.current_step),
+                                  "learned_net": model, **arrays})
+
+    def _read_state_hdf5(self, file: str) -> None:
+        with weights.open_hdf5(file) as state:
+            missing = [name for name in ("iter", "current_step", "history") if name not in state]
+            if missing:
+                raise CaffeError(f"{file}: has no {', '.join(missing)}; it is not a solver state")
+            self._check_history(file, len(state["history"]))
+            if "learned_net" in state:
+                name = state["learned_net"][()]
+                self.net.copy_from(_beside(name.decode() if isinstance(name, bytes) else str(name), file))
+            for i, blob in enumerate(self.history):
+                blob.data[...] = state["history"][str(i)][()]
+            self.iter, self.current_step = int(state["iter"][()]), int(state["current_step"][()])
+
+    def _check_history(self, file: str, stored: int) -> None:
+        if stored != len(self.history):
+            raise CaffeError(f"{file}: holds {stored} history blobs, this {self.type} solver needs "
+                             f"{len(self.history)}; it is the state of another net or solver type")
+
+    def _snapshot_name(self, ending: str) -> str:
+        return f"{self.param.snapshot_prefix}_iter_{self.iter}{ending}"
+
+    def _check_snapshot_prefix(self) -> None:
+        if not self.param.snapshot:
+            return
+        if not self.param.HasField("snapshot_prefix"):
+            raise CaffeError("solver: has snapshot but no snapshot_prefix; say where snapshots go")
+        folder = os.path.dirname(self.param.snapshot_prefix) or "."
+        if not os.access(folder, os.W_OK):
+            raise CaffeError(f"solver: cannot write to snapshot_prefix '{self.param.snapshot_prefix}'; "
+                             f"make the folder '{folder}' and let it be written to")
+
+    # -- pycaffe's extras ----------------------------------------------------------------------------------------------
+    def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
+        """Call the two functions before each iteration and before each update."""
+        self._callbacks.append((on_start, on_gradients_ready))
+
+    def share_weights(self, net: Net) -> None:
+        """Let `net` use the training net's parameters."""
+        net.share_with(self.net)
+
+
+def _log_scores(net: Net, kind: str, scores: list[tuple[int, int, float]]) -> None:
+    """Log (blob, place in it, value) rows as Caffe does, with the weighted value for losses."""
+    for n, (blob_id, _, value) in enumerate(scores):
+        weight = net._blob_loss_weights[blob_id]
+        weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
+        glog.info(f"    {kind} net output #{n}: {net._blob_names[blob_id]} = {glog.number(value)}{weighted}")
+
+
+def _beside(model: str, state_file: str) -> str:
+    """The weights that a state names; where that path is gone, the file of that name beside the state."""
+    moved = os.path.join(os.path.dirname(state_file), os.path.basename(model))
+    return moved if not os.path.exists(model) and os.path.exists(moved) else model
+
+
+def _solver_class(rule: updates.Rule) -> type[Solver]:
+    doc = f"A Solver with Caffe's {rule.name} update."
+    return type(f"{rule.name}Solver", (Solver,), {"rule": rule, "__doc__": doc, "__module__": __name__})
+
+
+SOLVERS = {name: _solver_class(rule) for name, rule in updates.RULES.items()}
+SGDSolver = SOLVERS["SGD"]
+NesterovSolver = SOLVERS["Nesterov"]
+AdaGradSolver = SOLVERS["AdaGrad"]
+RMSPropSolver = SOLVERS["RMSProp"]
+AdaDeltaSolver = SOLVERS["AdaDelta"]
+AdamSolver = SOLVERS["Adam"]
+
+
+def get_solver(solver_file: str | PathLike) -> Solver:
+    """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
+    param = read_solver(fspath(solver_file))
+    if param.type not in SOLVERS:
+        raise CaffeError(f"{fspath(solver_file)}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
+    return SOLVERS[param.type](param)
