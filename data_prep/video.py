@@ -1,0 +1,203 @@
+"""Reading videos: grey frames with their timestamps, one after the other, decoded by FFmpeg through PyAV."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+
+from data_prep.errors import InputError, warn
+
+REPAIR = "copy it again from its source, or keep what is left with `ffmpeg -i OLD NEW`"
+MISSING_SECONDS = 1.0  # what a file may hold less than it promises in seconds, before it counts as cut short
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video says of itself: the size of its frames as shown (pixels), and its average rate.
+
+    `frames` is the number that the file promises, None where its format does not say.
+    """
+
+    width: int
+    height: int
+    frames: int | None
+    fps: float
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Open a video and decode its first frame. Raises InputError if that cannot be done."""
+    with _opened(path) as (container, stream):
+        for packet in _packets(path, container, stream):
+            for frame in _decode(path, packet, 0, 0.0):
+                height, width = _grey(frame, stream).shape
+                return VideoInfo(width, height, stream.frames or None, _rate(stream))
+    raise InputError(f"{path}: holds no frame that can be decoded; record it again or remove it")
+
+
+def count_frames(path: str | os.PathLike[str]) -> int:
+    """The number of frames by the file's packets, without decoding them: fast, and nearly always exact.
+
+    Frames that a decoder drops count too: the first ones of a recording that was cut out of a longer one.
+    Raises InputError if the file is cut short.
+    """
+    with _opened(path) as (container, stream):
+        return sum(packet.size > 0 and not getattr(packet, "is_discard", False)
+                   for packet in _packets(path, container, stream))
+
+
+def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.ndarray]]:
+    """Yield (index, seconds, grey uint8 H×W) of every frame, in the order shown, keeping a few at a time.
+
+    Seconds are the file's own timestamps, counted from the first frame, so variable rates are kept exactly.
+    A frame that the container turns (a phone's upright video) is turned. Limited-range luma (16–235) becomes
+    0–255. Frames that the decoder says it had to patch stay in their place, with a warning at the end.
+    Raises InputError naming the file, the frame and what to do if the file is not a video, is damaged so that
+    frames are lost, is cut short, has no frame, or changes its size.
+    """
+    index = 0
+    first_time = seconds = 0.0
+    shape: tuple[int, ...] = ()
+    patched: list[int] = []
+    backwards: list[int] = []
+    with _opened(path) as (container, stream):
+        for packet in _packets(path, container, stream):
+            for frame in _decode(path, packet, index, seconds):
+                time, before = _timestamp(frame, stream), seconds
+                if index == 0:
+                    first_time = time or 0.0
+                seconds = time - first_time if time is not None else index / _rate(stream)
+                grey = _grey(frame, stream)
+                if index == 0:
+                    shape = grey.shape
+                elif grey.shape != shape:
+                    raise InputError(
+                        f"{path}: the frame size changes from {shape[1]}×{shape[0]} to {grey.shape[1]}×"
+                        f"{grey.shape[0]} at frame {index} ({before:.2f} s); cut it there into two videos")
+                elif seconds <= before:
+                    backwards.append(index)
+                if frame.is_corrupt:
+                    patched.append(index)
+                yield index, seconds, grey
+                index += 1
+    if index == 0:
+        raise InputError(f"{path}: holds no frame that can be decoded; record it again or remove it")
+    if patched and patched[-1] == index - 1:
+        raise InputError(f"{path}: cut short in frame {index - 1} ({seconds:.2f} s); {REPAIR}")
+    if patched:
+        warn(f"{path}: the decoder patched {len(patched)} damaged frames; the first is frame {patched[0]}")
+    if backwards:
+        warn(f"{path}: {len(backwards)} timestamps are not later than the one before; "
+             f"the first is frame {backwards[0]}'s")
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream."""
+    name = os.fspath(path)
+    if not os.path.exists(name):
+        raise InputError(f"{path}: no such file; check the name")
+    if not os.path.isfile(name):
+        raise InputError(f"{path}: not a file; name a video")
+    try:
+        # The prefix keeps FFmpeg from reading a name with a colon as a network address.
+        container = av.open(f"file:{name}", metadata_errors="replace")
+    except av.error.PermissionError:
+        raise InputError(f"{path}: may not be read; change its permissions") from None
+    except av.error.FFmpegError as error:
+        raise InputError(f"{path}: {_unopened(name)} ({_reason(error)}); {REPAIR}") from None
+    with container:
+        kind = container.format.name
+        # FFmpeg also opens pictures and text art, as videos of one frame.
+        if not container.streams.video or kind.startswith(("tty", "image2")) or kind.endswith("_pipe"):
+            raise InputError(f"{path}: not a video but {container.format.long_name}; take it out")
+        yield container, container.streams.video[0]
+
+
+def _unopened(name: str) -> str:
+    """What is wrong with a file that FFmpeg cannot open."""
+    with open(name, "rb") as file:
+        start = file.read(12)
+    if not start:
+        return "empty"
+    if start[4:8] == b"ftyp" or start[:4] == b"RIFF":
+        return "cut short, or its recording was never finished: its index is missing"
+    return "not a video"
+
+
+def _packets(path: str | os.PathLike[str], container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's packets, and at their end InputError if the file promises more."""
+    packets = container.demux(stream)
+    stored = 0
+    end = 0.0
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except av.error.FFmpegError as error:
+            raise InputError(f"{path}: cannot be read after frame {stored} ({_reason(error)}); "
+                             f"{REPAIR}") from None
+        if packet.size > 0:
+            stored += 1
+            end = max(end, float(((packet.pts or 0) + (packet.duration or 0)) * stream.time_base))
+        yield packet
+    if stored < stream.frames:
+        raise InputError(f"{path}: cut short: it should have {stream.frames} frames, and has {stored}; "
+                         f"{REPAIR}")
+    promised = _promised_seconds(stream)
+    if end < promised - MISSING_SECONDS:
+        raise InputError(f"{path}: cut short: it should last {promised:.2f} s, and ends at {end:.2f} s; "
+                         f"{REPAIR}")
+
+
+def _promised_seconds(stream: Any) -> float:
+    """How long a Matroska or WebM file says that its video is, its only promise; 0 where there is none."""
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0
+
+
+def _decode(path: str | os.PathLike[str], packet: Any, index: int, seconds: float) -> list[Any]:
+    try:
+        return packet.decode()
+    except av.error.FFmpegError as error:
+        if index == 0 and isinstance(error, av.error.InvalidDataError):
+            return []  # A file cut out of a longer one may start between two key frames.
+        raise InputError(f"{path}: frame {index} (after {seconds:.2f} s) or one soon after cannot be decoded "
+                         f"({_reason(error)}): damaged or cut short; {REPAIR}") from None
+
+
+def _timestamp(frame: Any, stream: Any) -> float | None:
+    ticks = frame.pts if frame.pts is not None else frame.dts
+    return None if ticks is None else float(ticks * stream.time_base)
+
+
+def _rate(stream: Any) -> float:
+    return float(stream.average_rate or stream.base_rate or 25)
+
+
+def _grey(frame: Any, stream: Any) -> np.ndarray:
+    grey = frame.to_ndarray(format="gray")
+    quarters = _rotation(frame, stream) // 90 % 4
+    return np.ascontiguousarray(np.rot90(grey, quarters)) if quarters else grey
+
+
+def _rotation(frame: Any, stream: Any) -> int:
+    """Degrees, counterclockwise, by which a frame is turned for showing."""
+    turned = getattr(frame, "rotation", None)
+    if turned is None:  # PyAV before 14: FFmpeg before 5 says it clockwise in the stream's metadata
+        turned = -int(stream.metadata.get("rotate", 0))
+    return round(turned)
+
+
+def _reason(error: Exception) -> str:
+    """FFmpeg's own words."""
+    return (getattr(error, "strerror", None) or str(error)).rstrip(".").lower()
