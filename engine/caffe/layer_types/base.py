@@ -11,7 +11,7 @@ in the tops and backward is autograd run inside the layer, so that every `.diff`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -163,14 +163,23 @@ class TensorLayer(Layer):
                 blob.mutable_diff_tensor().add_(gradient)
 
 
-_types: dict[str, type[Layer]] = {}
+Creator = Callable[[caffe_pb2.LayerParameter], Layer]
+_types: dict[str, Creator] = {}
+
+
+def register_creator(type_name: str) -> Callable[[Creator], Creator]:
+    """Function decorator: make a layer type known by its name and what makes its layers. A name can be taken once."""
+    def add(create: Creator) -> Creator:
+        if type_name in _types:
+            raise CaffeError(f"layer type '{type_name}' is registered already, by {_types[type_name].__module__}")
+        _types[type_name] = create
+        return create
+    return add
 
 
 def register(cls: type[Layer]) -> type[Layer]:
     """Class decorator: make a layer type known by its `type` name. A name can be taken once."""
-    if cls.type in _types:
-        raise CaffeError(f"layer type '{cls.type}' is registered already, by {_types[cls.type].__module__}")
-    _types[cls.type] = cls
+    register_creator(cls.type)(cls)
     return cls
 
 
@@ -182,10 +191,10 @@ def layer_type_list() -> list[str]:
 def create_layer(layer_param: caffe_pb2.LayerParameter) -> Layer:
     """The layer that a LayerParameter describes, not yet set up. Raises CaffeError for an unknown type."""
     try:
-        cls = _types[layer_param.type]
+        create = _types[layer_param.type]
     except KeyError:
         near = get_close_matches(layer_param.type, _types, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise CaffeError(f"layer '{layer_param.name}': unknown layer type '{layer_param.type}'; {hint}"
                          f"known types: {', '.join(layer_type_list())}") from None
-    return cls(layer_param)
+    return create(layer_param)

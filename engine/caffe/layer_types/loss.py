@@ -128,7 +128,7 @@ class SoftmaxWithLoss(LossLayer):
         self.label, self.counted = labels_of(self, bottom[0], bottom[1], self.axis, self.ignored)
         self.prob = torch.softmax(as_planes(bottom[0].tensor(), self.axis), 1)
         true_prob = self.prob.gather(1, self.label).clamp(min=FLT_MIN)
-        total = -(true_prob.log() * self.counted).sum()
+        total = -true_prob.log().masked_fill(~self.counted, 0).sum()
         top[0].mutable_tensor().copy_(total / self.divisor(total))
         if len(top) > 1:
             top[1].mutable_tensor().copy_(self.prob.view(top[1].shape))
@@ -151,6 +151,11 @@ class SoftmaxWithLoss(LossLayer):
             numbers = {FULL: outer * inner, BATCH_SIZE: outer}
             count = torch.full_like(like, numbers.get(self.normalization, 1))
         return count.clamp(min=1)
+
+
+def share(part: torch.Tensor, whole: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """part / whole, 0 of nothing, in the type of `like`."""
+    return part.to(like.dtype) / whole.clamp(min=1)
 
 
 @register
@@ -182,11 +187,12 @@ class Accuracy(Layer):
         scores = as_planes(bottom[0].tensor(), self.axis)
         others = (scores >= scores.gather(1, label)).sum(1, keepdim=True) - 1
         right = counted & (others < self.layer_param.accuracy_param.top_k)
-        top[0].mutable_tensor().copy_(right.sum() / counted.sum().clamp(min=1))
+        top[0].mutable_tensor().copy_(share(right.sum(), counted.sum(), scores))
         if len(top) > 1:
             classes = scores.shape[1]
-            number = torch.bincount(label[counted], minlength=classes)
-            top[1].mutable_tensor().copy_(torch.bincount(label[right], minlength=classes) / number.clamp(min=1))
+            right_of_class = torch.bincount(label[right], minlength=classes)
+            all_of_class = torch.bincount(label[counted], minlength=classes)
+            top[1].mutable_tensor().copy_(share(right_of_class, all_of_class, scores))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if any(propagate_down):

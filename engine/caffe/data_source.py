@@ -1,0 +1,85 @@
+"""Datums from an LMDB in the order of their keys, again and again: what Caffe's data layers read.
+
+Source of the order: src/caffe/util/db_lmdb.cpp, src/caffe/layers/data_layer.cpp.
+"""
+
+from __future__ import annotations
+
+import os
+from weakref import WeakValueDictionary
+
+import lmdb
+
+from caffe import binaryproto
+from caffe.errors import CaffeError
+from caffe.proto import caffe_pb2
+
+
+class Database:
+    """An LMDB opened to read."""
+
+    def __init__(self, path: str):
+        self.path = path
+        try:
+            self.environment = lmdb.open(path, readonly=True, lock=False, readahead=False, create=False,
+                                         subdir=os.path.isdir(path))
+        except lmdb.Error as error:
+            raise CaffeError(f"{path}: cannot be opened as an LMDB ({_reason(error, path)})") from error
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+
+# a process may open an LMDB only once; a train net and a test net may read the same
+_databases: WeakValueDictionary[str, Database] = WeakValueDictionary()
+
+
+def open_lmdb(path: str) -> Database:
+    """The database at `path`. Raises CaffeError if it is missing or no LMDB."""
+    if not os.path.exists(path):
+        raise CaffeError(f"{path}: there is no such LMDB; check the path (it is taken from the working folder)")
+    key = os.path.realpath(path)
+    database = _databases.get(key)
+    if database is None:
+        database = _databases[key] = Database(path)
+    return database
+
+
+def _reason(error: lmdb.Error, path: str) -> str:
+    if os.path.isdir(path) and not os.path.exists(os.path.join(path, "data.mdb")):
+        kind = "it looks like a LevelDB: convert it" if os.path.exists(os.path.join(path, "CURRENT")) else "is it one?"
+        return f"it has no data.mdb; {kind}"
+    return " ".join(str(error).split())
+
+
+class DatumCursor:
+    """Goes through an LMDB's Datums in key order and starts again at the end."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self._database = open_lmdb(path)
+        self._transaction = self._database.environment.begin(buffers=False)
+        try:
+            self._cursor = self._transaction.cursor()
+            if not self._cursor.first():
+                raise CaffeError(f"{path}: the LMDB is empty; write Datums into it")
+        except lmdb.Error as error:
+            raise CaffeError(f"{path}: cannot be read as an LMDB ({_reason(error, path)})") from error
+
+    def key(self) -> str:
+        """The current key, to be shown."""
+        return self._cursor.key().decode(errors="replace")
+
+    def datum(self) -> caffe_pb2.Datum:
+        """The current Datum. Raises CaffeError, with the key, for a value that is none."""
+        where = f"{self.path}, key {self.key()}"
+        datum = binaryproto.parse(self._cursor.value(), caffe_pb2.Datum(), where)
+        if not datum.data and not datum.float_data:
+            raise CaffeError(f"{where}: the value is no Caffe Datum with an image; is this another kind of LMDB?")
+        return datum
+
+    def advance(self) -> None:
+        """Go to the next key, after the last one to the first."""
+        if not self._cursor.next():
+            self._cursor.first()
