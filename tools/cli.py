@@ -58,10 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return report("interrupted", 130)
     except BrokenPipeError as error:
         return silence_stdout() if stdout_is_broken() else report(f"error: {describe(error)}", 1)
-    except InputError as error:
-        return report(f"error: {one_line(error)}", 2)
     except Exception as error:
-        return report(f"error: {describe(error)}", 1)
+        return report(f"error: {describe(error)}", 2 if is_wrong_input(error) else 1)
 
 
 def dispatch(arguments: list[str]) -> int:
@@ -105,8 +103,16 @@ def suggestion(name: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def is_wrong_input(error: Exception) -> bool:
+    """Whether the user can put it right: an InputError, or what our engine raises for one."""
+    engine = sys.modules.get("caffe.errors")  # there only if the command has loaded our engine
+    return isinstance(error, InputError) or (engine is not None and isinstance(error, engine.CaffeError))
+
+
 def describe(error: Exception) -> str:
     """What went wrong in one line, with what to do about it where that is known."""
+    if is_wrong_input(error):
+        return one_line(error)
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return place + ADVICE.get(error.errno or 0, error.strerror)

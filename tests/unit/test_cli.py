@@ -71,6 +71,14 @@ def test_every_error_is_one_line(call, error, status, line):
     assert err.count("\n") == 1
 
 
+def test_the_engines_own_errors_are_the_users_to_put_right(call):
+    from caffe.errors import CaffeError
+
+    status, _, err = call(raising(CaffeError("net.prototxt: no layer of type 'Convolutoin'")))
+    assert status == 2
+    assert err == "ethocaffe: error: net.prototxt: no layer of type 'Convolutoin'\n"
+
+
 def test_the_traceback_is_shown_on_request(call, monkeypatch):
     monkeypatch.setenv("ETHOCAFFE_TRACEBACK", "1")
     status, _, err = call(raising(InputError("wrong")))
