@@ -29,6 +29,8 @@ def learning_rate(param: Param, iteration: int, current_step: int) -> tuple[floa
     """
     if param.lr_policy not in POLICIES:
         raise CaffeError(f"solver: unknown lr_policy '{param.lr_policy}'; known: {', '.join(POLICIES)}")
+    if param.gamma < 0:
+        raise CaffeError(f"solver: gamma must be 0 or more, it is {param.gamma:g}")
     for field in POLICIES[param.lr_policy][1]:
         if getattr(param, field) <= 0:
             raise CaffeError(f"solver: lr_policy '{param.lr_policy}' needs {field} above 0")

@@ -1,7 +1,7 @@
 """Layers to be held against real Caffe 1.0: what to build, what to feed it.
 
-Each family file has a table CASES of {name: Case}. This package runs in real Caffe too (Python 3.9, numpy
-1.19), where make_layer_goldens.py records what the layers give; test_layers.py holds the engine to the record.
+Each family file has a table CASES of {name: Case}. This package runs in real Caffe too (Python 3.9, numpy 1.19):
+make_layer_goldens.py records there what the layers give; test_layers.py holds the engine to the record.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import NamedTuple
 
-FAMILIES = ("inner",)
+FAMILIES = ("common", "data", "inner", "loss", "recurrent")
 
 
 class Case(NamedTuple):
@@ -23,6 +23,7 @@ class Case(NamedTuple):
         as the layer's fillers made them.
     last_shapes: {blob: shape} of bottoms that change their shape before the last forward.
     top_diffs: draw the outputs' diffs; False keeps the loss weight that Caffe puts there.
+    backward: False for layers that have none.
     """
 
     layer: str
@@ -32,6 +33,7 @@ class Case(NamedTuple):
     params: tuple[str, ...] | None = ("normal 0.5",)
     last_shapes: dict[str, tuple[int, ...]]  | None = None
     top_diffs: bool = True
+    backward: bool = True
 
 
 def one(type_: str, bottoms: str, tops: str, body: str = "") -> str:

@@ -44,6 +44,8 @@ def run_case(caffe, name: str, case: Case) -> dict[str, np.ndarray]:
             found[f"{k}/top/{blob}"] = net.blobs[blob].data.copy()
             if case.top_diffs:
                 net.blobs[blob].diff[...] = draw(rng, net.blobs[blob].data.shape, "normal")
+        if not case.backward:
+            continue
         net.backward()
         for blob in case.bottoms:
             found[f"{k}/bottom_diff/{blob}"] = net.blobs[blob].diff.copy()

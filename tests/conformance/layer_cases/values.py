@@ -7,10 +7,11 @@ a half near 0: many ties and zeros).
 from __future__ import annotations
 
 import zlib
+from typing import Callable
 
 import numpy as np
 
-KINDS = {
+KINDS: dict[str, Callable[..., np.ndarray]] = {
     "normal": lambda rng, shape, std=1.0: std * rng.standard_normal(shape),
     "uniform": lambda rng, shape, low, high: rng.uniform(low, high, shape),
     "integers": lambda rng, shape, low, high: rng.randint(int(low), int(high), shape),

@@ -1,0 +1,140 @@
+"""Blobs: live arrays, and the host and device copies behind them, on a stand-in for a GPU.
+
+The stand-in is a device whose tensors lie in memory of their own: what is not copied at the right moment is stale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from caffe import CaffeError, context
+from caffe.blob import Blob
+from caffe.proto import caffe_pb2
+
+STAND_IN = context.Device(torch.device("cpu"), shares_host=False)
+
+
+@pytest.fixture(params=[context.CPU, STAND_IN], ids=["cpu", "stand-in"])
+def device(request):
+    with context.use_device(request.param):
+        yield request.param
+
+
+def test_data_is_the_blobs_own_memory(device):
+    blob = Blob(2, 3)
+    blob.data[...] = 7
+    assert blob.tensor().eq(7).all()
+    blob.mutable_tensor().fill_(5)
+    assert (blob.data == 5).all()
+
+
+def test_an_array_taken_before_sees_what_a_layer_wrote_once_data_is_asked_for_again(device):
+    blob = Blob(2, 3)
+    before = blob.data
+    blob.mutable_tensor().fill_(3)
+    assert blob.data.__array_interface__["data"] == before.__array_interface__["data"]
+    assert (before == 3).all()
+
+
+def test_reading_does_not_lose_a_write_on_either_side(device):
+    blob = Blob(4)
+    blob.data[:2] = 1
+    blob.tensor()
+    blob.data[2:] = 2
+    assert blob.tensor().tolist() == [1, 1, 2, 2]
+    blob.mutable_tensor()[0] = 9
+    blob.tensor()
+    assert blob.data.tolist() == [9, 1, 2, 2]
+
+
+def test_copies_are_made_only_when_a_side_is_behind(monkeypatch):
+    with context.use_device(STAND_IN):
+        blob = Blob(3)
+        blob.data[...] = 1
+        first = blob.tensor()
+        assert blob.tensor().data_ptr() == first.data_ptr()
+        blob._data._host[...] = 4  # behind the blob's back: nobody may look at the host again
+        assert blob.tensor().tolist() == [1, 1, 1]
+        assert blob._data.head == "synced"
+        blob.data
+        assert blob.tensor().tolist() == [4, 4, 4]
+
+
+def test_leaving_a_device_brings_its_values_home():
+    with context.use_device(STAND_IN):
+        blob = Blob(3)
+        blob.mutable_tensor().fill_(2)
+    assert blob.tensor().tolist() == [2, 2, 2]
+    blob.mutable_tensor().fill_(6)
+    with context.use_device(STAND_IN):
+        assert blob.tensor().tolist() == [6, 6, 6]
+
+
+def test_reshape_keeps_memory_until_it_must_grow(device):
+    blob = Blob(2, 6)
+    blob.data[...] = np.arange(12).reshape(2, 6)
+    blob.reshape(3, 2)
+    assert blob.data.ravel().tolist() == [0, 1, 2, 3, 4, 5]
+    blob.reshape(12)
+    assert blob.data.tolist() == list(range(12))
+    blob.reshape(13)
+    assert blob.data.tolist() == [0] * 13
+
+
+def test_a_zero_axis_blob_is_a_scalar(device):
+    blob = Blob()
+    blob.data[...] = 3
+    assert blob.shape == () and blob.count == 1 and float(blob.data) == 3
+
+
+def test_sharing_goes_both_ways(device):
+    one, other = Blob(2, 3), Blob(6)
+    other.share_data(one)
+    other.mutable_tensor().fill_(8)
+    assert (one.data == 8).all() and (other.diff == 0).all()
+    with pytest.raises(CaffeError, match="cannot share"):
+        other.share_diff(Blob(5))
+
+
+@pytest.mark.parametrize("shape", [(2**16, 2**16), (-1,), (1,) * 33])
+def test_impossible_shapes_are_refused(shape):
+    with pytest.raises(CaffeError, match="blob"):
+        Blob(*shape)
+
+
+def test_legacy_names_of_axes():
+    blob = Blob(5, 4)
+    assert (blob.num, blob.channels, blob.height, blob.width) == (5, 4, 1, 1)
+    with pytest.raises(CaffeError, match="at most 4 axes"):
+        _ = Blob(1, 1, 1, 1, 1).num
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_proto_and_back(device, dtype):
+    blob = Blob(2, 3, dtype=dtype)
+    blob.data[...] = np.random.RandomState(1).randn(2, 3)
+    blob.diff[...] = 4
+    proto = caffe_pb2.BlobProto.FromString(blob.to_proto(write_diff=True).SerializeToString())
+    back = Blob(dtype=dtype)
+    back.from_proto(proto)
+    assert back.shape == (2, 3)
+    assert (back.data == blob.data).all() and (back.diff == 4).all()
+
+
+def test_legacy_4d_shapes_compare_aligned_at_their_end():
+    legacy = caffe_pb2.BlobProto(num=1, channels=1, height=2, width=3, data=range(6))
+    blob = Blob(2, 3)
+    assert blob.matches(legacy) and not Blob(3, 2).matches(legacy) and not Blob(1, 2, 3, 1).matches(legacy)
+    blob.from_proto(legacy, reshape=False)
+    assert blob.data.tolist() == [[0, 1, 2], [3, 4, 5]]
+    blob.from_proto(legacy)
+    assert blob.shape == (1, 1, 2, 3)
+
+
+def test_a_stored_blob_of_the_wrong_length_is_refused():
+    proto = caffe_pb2.BlobProto(data=[1, 2, 3])
+    proto.shape.dim.extend([2, 2])
+    with pytest.raises(CaffeError, match="holds 3 numbers where 4"):
+        Blob().from_proto(proto)
