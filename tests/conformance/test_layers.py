@@ -1,4 +1,4 @@
-"""Every layer case in the engine against what real Caffe 1.0 gave (golden/, made by make_layer_goldens.py)."""
+"""Every layer case in the engine against what real Caffe 1.0 gave: golden/, by make_layer_goldens.py."""
 
 from __future__ import annotations
 

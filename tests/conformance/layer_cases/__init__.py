@@ -1,7 +1,7 @@
 """Layers to be held against real Caffe 1.0: what to build, what to feed it.
 
-Each family file has a table CASES of {name: Case}. This package runs in real Caffe too (Python 3.9, numpy 1.19):
-make_layer_goldens.py records there what the layers give; test_layers.py holds the engine to the record.
+Each family file has a table CASES of {name: Case}. This package runs in real Caffe too (Python 3.9, numpy
+1.19): make_layer_goldens.py records there what the layers give; test_layers.py holds the engine to the record.
 """
 
 from __future__ import annotations

@@ -1,0 +1,49 @@
+"""What several families of layers need: parameter blobs and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from caffe import fillers, rng
+from caffe.blob import Blob
+from caffe.errors import CaffeError
+from caffe.layer_types.base import Layer
+from caffe.proto import caffe_pb2
+
+Shape = tuple[int, ...]
+Parameter = tuple[Shape, caffe_pb2.FillerParameter]
+
+
+def make_parameters(layer: Layer, wanted: Sequence[Parameter]) -> None:
+    """Give the layer its parameter blobs, in this order, filled from the main random stream.
+
+    Blobs that came with the layer's message stay as they are; a wrong number or shape of these is a fault.
+    """
+    if not layer.blobs:
+        for shape, filler in wanted:
+            blob = Blob(*shape, dtype=layer.dtype)
+            blob.data[...] = _filled(layer, shape, filler)
+            layer.blobs.append(blob)
+        return
+    shapes = [shape for shape, _ in wanted]
+    stored = [blob.shape for blob in layer.blobs]
+    if stored != shapes:
+        raise layer.fault(f"comes with parameters of shapes {stored}, its settings need {shapes}; "
+                          "change the settings or remove the stored blobs")
+
+
+def _filled(layer: Layer, shape: Shape, filler: caffe_pb2.FillerParameter) -> np.ndarray:
+    try:
+        return fillers.fill(filler, shape, rng.main())
+    except CaffeError as error:
+        raise layer.fault(str(error)) from None
+
+
+def axis_of(layer: Layer, blob: Blob, index: int) -> int:
+    """The axis counted from the front for an index that may count from the back; out of range is a fault."""
+    try:
+        return blob.axis(index)
+    except CaffeError as error:
+        raise layer.fault(str(error)) from None
