@@ -9,15 +9,16 @@ import torch
 
 from caffe.blob import Blob
 from caffe.layer_types.base import Layer, TensorLayer, register
+from caffe.layer_types.support import axis_of
 from caffe.proto import caffe_pb2
 
 PROD, SUM, MAX = (caffe_pb2.EltwiseParameter.EltwiseOp.Value(name) for name in ("PROD", "SUM", "MAX"))
 
 
-def axis_of(layer: Layer, blob: Blob, param, old_field: str) -> int:
+def axis_or_dim(layer: Layer, blob: Blob, param, old_field: str) -> int:
     """The axis that a Concat or Slice works on: `axis`, or the old field, which cannot count from the back."""
     if not param.HasField(old_field):
-        return blob.axis(param.axis)
+        return axis_of(layer, blob, param.axis)
     axis = getattr(param, old_field)
     if param.HasField("axis"):
         raise layer.fault(f"has both axis and {old_field}; give only axis")
@@ -44,7 +45,7 @@ class Concat(TensorLayer):
     tops = 1
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.axis = axis_of(self, bottom[0], self.layer_param.concat_param, "concat_dim")
+        self.axis = axis_or_dim(self, bottom[0], self.layer_param.concat_param, "concat_dim")
         shape = list(bottom[0].shape)
         for i, blob in enumerate(bottom[1:], 1):
             others = list(blob.shape)
@@ -74,7 +75,7 @@ class Slice(TensorLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.slice_param
-        self.axis = axis_of(self, bottom[0], param, "slice_dim")
+        self.axis = axis_or_dim(self, bottom[0], param, "slice_dim")
         self.sizes = self._sizes(bottom[0].shape[self.axis], list(param.slice_point), len(top))
         shape = list(bottom[0].shape)
         for blob, size in zip(top, self.sizes):
@@ -165,7 +166,7 @@ class Flatten(OtherShape):
     def new_shape(self, bottom: Blob) -> list[int]:
         param = self.layer_param.flatten_param
         shape = list(bottom.shape)
-        start, stop = bottom.axis(param.axis), bottom.axis(param.end_axis) + 1
+        start, stop = axis_of(self, bottom, param.axis), axis_of(self, bottom, param.end_axis) + 1
         if start > stop:
             raise self.fault(f"end_axis {param.end_axis} lies before axis {param.axis} "
                              f"in a bottom of shape {bottom.shape_string()}")

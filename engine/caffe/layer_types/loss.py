@@ -10,6 +10,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.layer_types.base import Layer, TensorLayer, register
+from caffe.layer_types.support import axis_of
 from caffe.proto import caffe_pb2
 
 FLT_MIN = float(np.finfo(np.float32).tiny)  # 1.175494e-38: also for float64, as in Caffe
@@ -27,7 +28,7 @@ class Softmax(TensorLayer):
     tops = 1
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        self.axis = bottom[0].axis(self.layer_param.softmax_param.axis)
+        self.axis = axis_of(self, bottom[0], self.layer_param.softmax_param.axis)
         top[0].reshape(*bottom[0].shape)
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
@@ -119,7 +120,7 @@ class SoftmaxWithLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        self.axis = bottom[0].axis(self.layer_param.softmax_param.axis)
+        self.axis = axis_of(self, bottom[0], self.layer_param.softmax_param.axis)
         check_labels(self, bottom[0], bottom[1], self.axis)
         if len(top) > 1:
             top[1].reshape(*bottom[0].shape)
@@ -173,7 +174,7 @@ class Accuracy(Layer):
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.accuracy_param
         self.ignored = param.ignore_label if param.HasField("ignore_label") else None
-        self.axis = bottom[0].axis(param.axis)
+        self.axis = axis_of(self, bottom[0], param.axis)
         check_labels(self, bottom[0], bottom[1], self.axis)
         classes = bottom[0].shape[self.axis]
         if param.top_k > classes:

@@ -10,6 +10,7 @@ import torch
 from caffe import fillers, rng
 from caffe.blob import Blob
 from caffe.layer_types.base import TensorLayer, register
+from caffe.layer_types.support import make_parameters
 from caffe.proto import caffe_pb2
 
 
@@ -38,10 +39,10 @@ class RecurrentLayer(TensorLayer):
         self.static = len(bottom) > 2 + self.exposed
         self.steps = bottom[0].shape[0] if bottom[0].shape else 0
         self._check_shapes(bottom)
-        if not self.blobs:
-            self.make_parameters(bottom)
+        self.make_parameters(bottom)
 
     def make_parameters(self, bottom: Sequence[Blob]) -> None:
+        """Make the parameter blobs, called once the bottoms' shapes are checked."""
         raise NotImplementedError
 
     def _check_shapes(self, bottom: Sequence[Blob]) -> None:
@@ -106,11 +107,13 @@ class LSTMUnit(torch.autograd.Function):
     @staticmethod
     def forward(ctx, before: torch.Tensor, gates: torch.Tensor, cont: torch.Tensor):
         hidden = before.shape[1]
-        i, f, o = torch.sigmoid(gates[:, :3 * hidden]).split(hidden, 1)
-        g = torch.tanh(gates[:, 3 * hidden:])
+        # Caffe's σ and tanh are rounded from float64: it matters where they are nearly 1
+        exact = gates.double()
+        i, f, o = torch.sigmoid(exact[:, :3 * hidden]).to(gates.dtype).split(hidden, 1)
+        g = torch.tanh(exact[:, 3 * hidden:]).to(gates.dtype)
         f = torch.where(cont == 0, 0, cont * f)
         c = f * before + i * g
-        tanh_c = torch.tanh(c)
+        tanh_c = torch.tanh(c.double()).to(c.dtype)
         ctx.save_for_backward(before, i, f, o, g, tanh_c)
         return c, o * tanh_c
 
@@ -141,17 +144,16 @@ class LSTM(RecurrentLayer):
     def make_parameters(self, bottom: Sequence[Blob]) -> None:
         param = self.layer_param.recurrent_param
         gates = 4 * self.hidden
-        shapes = [(gates, prod(bottom[0].shape[2:])), (gates,), (gates, self.hidden)]
+        wanted = [((gates, prod(bottom[0].shape[2:])), param.weight_filler), ((gates,), param.bias_filler)]
         if self.static:
-            shapes.insert(2, (gates, prod(bottom[2].shape[1:])))
-        for shape in shapes:
-            filler = param.bias_filler if len(shape) == 1 else param.weight_filler
-            blob = Blob(*shape, dtype=self.dtype)
-            blob.data[...] = fillers.fill(filler, shape, rng.main())
-            self.blobs.append(blob)
-        for _ in range(self.steps - 1):
-            # Caffe has a layer per time step: each draws its W_hc before it shares the first one's
-            fillers.fill(param.weight_filler, shapes[-1], rng.main())
+            wanted.append(((gates, prod(bottom[2].shape[1:])), param.weight_filler))
+        wanted.append(((gates, self.hidden), param.weight_filler))
+        fresh = not self.blobs
+        make_parameters(self, wanted)
+        if fresh:
+            # Caffe has a layer per time step: each draws its W_hc before it takes the first one's
+            for _ in range(self.steps - 1):
+                fillers.fill(param.weight_filler, self.blobs[-1].shape, rng.main())
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         x, cont = bottoms[0].flatten(2), bottoms[1].unsqueeze(2)
