@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from caffe.errors import CaffeError
 if TYPE_CHECKING:
     from caffe.net import Net
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Any]  # blob name → array
 
 
 def forward_all(net: Net, blobs: Sequence[str] | None, inputs: Arrays) -> Arrays:
@@ -22,7 +22,7 @@ def forward_all(net: Net, blobs: Sequence[str] | None, inputs: Arrays) -> Arrays
         raise CaffeError("forward_all needs the input arrays by blob name")
     collected: dict[str, list] = {name: [] for name in {*net.outputs, *(blobs or ())}}
     for batch in split(net, inputs):
-        for name, array in net.forward(blobs=blobs, **batch).items():
+        for name, array in net.forward(blobs, **batch).items():
             collected[name].extend(array.copy())
     return _without_padding(collected, len(next(iter(inputs.values()))))
 
@@ -34,12 +34,13 @@ def forward_backward_all(net: Net, blobs: Sequence[str] | None, diffs: Sequence[
         raise CaffeError("forward_backward_all needs arrays by blob name")
     data: dict[str, list] = {name: [] for name in {*net.outputs, *(blobs or ())}}
     gradients: dict[str, list] = {name: [] for name in {*net.inputs, *(diffs or ())}}
+    nothing: Arrays = {}
     forwards = split(net, {name: arrays[name] for name in net.inputs if name in arrays})
     backwards = split(net, {name: arrays[name] for name in net.outputs if name in arrays})
-    for batch, top_diffs in zip_longest(forwards, backwards, fillvalue={}):
-        for name, array in net.forward(blobs=blobs, **batch).items():
+    for batch, top_diffs in zip_longest(forwards, backwards, fillvalue=nothing):
+        for name, array in net.forward(blobs, **batch).items():
             data[name].extend(array.copy())
-        for name, array in net.backward(diffs=diffs, **top_diffs).items():
+        for name, array in net.backward(diffs, **top_diffs).items():
             gradients[name].extend(array.copy())
     samples = len(next(iter(arrays.values())))
     return _without_padding(data, samples), _without_padding(gradients, samples)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 import torch
@@ -246,7 +247,7 @@ class Net:
             self._run("after_backward", i)
 
     def forward(self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None,
-                **inputs: np.ndarray) -> dict[str, np.ndarray]:
+                **inputs: Any) -> dict[str, np.ndarray]:
         """Fill the inputs given by name, run from layer `start` to layer `end` (inclusive).
 
         Returns {blob name: array} of the outputs (the tops of `end` if given) and of `blobs`.
@@ -260,7 +261,7 @@ class Net:
         return {name: self.blobs[name].data for name in names}
 
     def backward(self, diffs: Sequence[str] | None = None, start: str | None = None, end: str | None = None,
-                 **top_diffs: np.ndarray) -> dict[str, np.ndarray]:
+                 **top_diffs: Any) -> dict[str, np.ndarray]:
         """Fill the outputs' diffs given by name, run backwards from layer `start` to layer `end` (inclusive).
 
         Returns {blob name: array} of the diffs of the inputs (the bottoms of `end` if given) and of `diffs`.
@@ -280,7 +281,7 @@ class Net:
         self._backward(last, 0)
         return loss
 
-    def forward_all(self, blobs: Sequence[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def forward_all(self, blobs: Sequence[str] | None = None, **inputs: Any) -> dict[str, np.ndarray]:
         """Forward over arrays of any length, batch by batch: {blob name: array over all}."""
         return batches.forward_all(self, blobs, inputs)
 
@@ -436,6 +437,6 @@ def _arguments(*args, phase: int | None = None, level: int = 0, stages: Sequence
     elif args:
         phase, level, stages, weights = (*args, phase, level, stages, weights)[: len(args)] + (
             (phase, level, stages, weights)[len(args):])
-    if phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
+    if phase is None or phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
         raise CaffeError("Net needs a phase: caffe.Net(file, caffe.TEST) or caffe.Net(file, caffe.TRAIN)")
     return phase, level, list(stages or ()), weights

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from os import PathLike, fspath
 
 import numpy as np
-import torch
 
 from caffe import binaryproto, context, glog, rng, updates, weights
 from caffe.blob import Blob
@@ -83,7 +82,7 @@ class Solver:
         sources += generic * (wanted - len(sources))
         states = list(self.param.test_state) or [None] * wanted
         if len(states) != wanted:
-            raise CaffeError(f"solver: has {len(states)} test_state for {wanted} test net(s); give none or one for each")
+            raise CaffeError(f"solver: has {len(states)} test_state for {wanted} test nets; give none or one for each")
         if wanted and self.param.test_interval <= 0:
             raise CaffeError("solver: has test_iter but no test_interval; set how often to test")
         return [self._net(source, caffe_pb2.TEST, state) for source, state in zip(sources, states)]
@@ -173,8 +172,8 @@ class Solver:
     def _display(self) -> None:
         lapse = time.perf_counter() - self._timer
         per_second = (self.iter - self._last_display) / (lapse or 1)
-        glog.info(f"Iteration {self.iter} ({glog.number(per_second)} iter/s, {glog.number(lapse)}s/{self.param.display} "
-                 f"iters), loss = {glog.number(self._smoothed_loss)}")
+        speed = f"{glog.number(per_second)} iter/s, {glog.number(lapse)}s/{self.param.display} iters"
+        glog.info(f"Iteration {self.iter} ({speed}), loss = {glog.number(self._smoothed_loss)}")
         self._timer = time.perf_counter()
         self._last_display = self.iter
         scores = [(i, k, float(value)) for i in self.net._outputs
@@ -201,7 +200,8 @@ class Solver:
         glog.info(f"Iteration {self.iter}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
         net.share_with(self.net)
-        total_loss, sums = 0.0, {}
+        total_loss = 0.0
+        sums: dict[tuple[int, int], float] = {}
         for _ in range(batches):
             total_loss += net._forward(0, len(net.layers) - 1)
             for i in net._outputs:

@@ -16,13 +16,12 @@ from caffe import glog
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
-Param = caffe_pb2.SolverParameter
 f32 = np.float32
 
 
 # -- learning rate -----------------------------------------------------------------------------------------------
 
-def learning_rate(param: Param, iteration: int, current_step: int) -> tuple[float, int]:
+def learning_rate(param: caffe_pb2.SolverParameter, iteration: int, current_step: int) -> tuple[float, int]:
     """(rate, current_step) at an iteration; only the policies step and multistep move current_step.
 
     SGDSolver::GetLearningRate in src/caffe/solvers/sgd_solver.cpp.
@@ -36,27 +35,46 @@ def learning_rate(param: Param, iteration: int, current_step: int) -> tuple[floa
             raise CaffeError(f"solver: lr_policy '{param.lr_policy}' needs {field} above 0")
     if param.lr_policy == "step":
         current_step = iteration // param.stepsize
-    elif param.lr_policy == "multistep":
-        if current_step < len(param.stepvalue) and iteration >= param.stepvalue[current_step]:
-            current_step += 1
-            glog.info(f"MultiStep Status: Iteration {iteration}, step = {current_step}")
+    elif _next_step_is_due(param, iteration, current_step):
+        current_step += 1
+        glog.info(f"MultiStep Status: Iteration {iteration}, step = {current_step}")
     factor = POLICIES[param.lr_policy][0](param, iteration, current_step)
     return float(f32(param.base_lr) * f32(factor)), current_step
 
 
-def _gamma_to(param: Param, exponent: int) -> f32:
-    return f32(param.gamma) ** f32(exponent)
+def _next_step_is_due(param: caffe_pb2.SolverParameter, iteration: int, current_step: int) -> bool:
+    return (param.lr_policy == "multistep" and current_step < len(param.stepvalue)
+            and iteration >= param.stepvalue[current_step])
+
+
+Policy = Callable[[caffe_pb2.SolverParameter, int, int], float]  # (param, iteration, step) → factor of base_lr
+
+
+def _gamma_to(param: caffe_pb2.SolverParameter, exponent: int) -> float:
+    return float(f32(param.gamma) ** f32(exponent))
+
+
+def _inv(p: caffe_pb2.SolverParameter, i: int, step: int) -> float:
+    return float((f32(1) + f32(p.gamma) * f32(i)) ** f32(-p.power))
+
+
+def _poly(p: caffe_pb2.SolverParameter, i: int, step: int) -> float:
+    return float((f32(1) - f32(i) / f32(p.max_iter)) ** f32(p.power))
+
+
+def _sigmoid(p: caffe_pb2.SolverParameter, i: int, step: int) -> float:
+    return float(f32(1) / (f32(1) + np.exp(f32(-p.gamma) * (f32(i) - f32(p.stepsize)))))
 
 
 # policy: (factor of base_lr, fields that must be above 0)
-POLICIES: dict[str, tuple[Callable[[Param, int, int], float], tuple[str, ...]]] = {
-    "fixed": (lambda p, i, s: 1.0, ()),
-    "step": (lambda p, i, s: _gamma_to(p, s), ("stepsize",)),
-    "exp": (lambda p, i, s: _gamma_to(p, i), ()),
-    "inv": (lambda p, i, s: (f32(1) + f32(p.gamma) * f32(i)) ** f32(-p.power), ()),
-    "multistep": (lambda p, i, s: _gamma_to(p, s), ()),
-    "poly": (lambda p, i, s: (f32(1) - f32(i) / f32(p.max_iter)) ** f32(p.power), ("max_iter",)),
-    "sigmoid": (lambda p, i, s: f32(1) / (f32(1) + np.exp(f32(-p.gamma) * (f32(i) - f32(p.stepsize)))), ("stepsize",)),
+POLICIES: dict[str, tuple[Policy, tuple[str, ...]]] = {
+    "fixed": (lambda p, i, step: 1.0, ()),
+    "step": (lambda p, i, step: _gamma_to(p, step), ("stepsize",)),
+    "exp": (lambda p, i, step: _gamma_to(p, i), ()),
+    "inv": (_inv, ()),
+    "multistep": (lambda p, i, step: _gamma_to(p, step), ()),
+    "poly": (_poly, ("max_iter",)),
+    "sigmoid": (_sigmoid, ("stepsize",)),
 }
 
 
@@ -75,7 +93,7 @@ def clip(diffs: Sequence[torch.Tensor], limit: float) -> None:
             diff.mul_(factor)
 
 
-def regularize(diff: torch.Tensor, data: torch.Tensor, param: Param, decay_mult: float) -> None:
+def regularize(diff: torch.Tensor, data: torch.Tensor, param: caffe_pb2.SolverParameter, decay_mult: float) -> None:
     """Add the decay's gradient: decay · w for L2, decay · sign(w) for L1."""
     decay = float(f32(param.weight_decay) * f32(decay_mult))
     if not decay:
@@ -140,7 +158,7 @@ class Rule:
     """An update rule: its name as solver `type`, its function, its histories per parameter, its restriction."""
 
     name: str
-    update: Callable[[torch.Tensor, list[torch.Tensor], float, Param, int], None]
+    update: Callable[[torch.Tensor, list[torch.Tensor], float, caffe_pb2.SolverParameter, int], None]
     histories: int = 1
     without_momentum: bool = False
 
@@ -155,7 +173,7 @@ RULES = {rule.name: rule for rule in (
 )}
 
 
-def check(rule: Rule, param: Param) -> None:
+def check(rule: Rule, param: caffe_pb2.SolverParameter) -> None:
     """Raise CaffeError for settings that the rule cannot take (include/caffe/sgd_solvers.hpp)."""
     if rule.without_momentum and param.momentum:
         raise CaffeError(f"solver: {rule.name} takes no momentum; remove it or choose another type")

@@ -48,7 +48,7 @@ def copy_layers(net: Net, source: caffe_pb2.NetParameter, file: str) -> None:
             continue
         blobs = net.layers[targets[layer.name]].blobs
         if len(blobs) != len(layer.blobs):
-            raise CaffeError(f"{file}: layer '{layer.name}' has {len(layer.blobs)} blob(s), the net's has {len(blobs)}; "
+            raise CaffeError(f"{file}: layer '{layer.name}' has {len(layer.blobs)} blobs, the net's has {len(blobs)}; "
                              "rename the net's layer to learn it from scratch")
         for j, (blob, proto) in enumerate(zip(blobs, layer.blobs)):
             if not blob.matches(proto):
@@ -139,7 +139,8 @@ def load_hdf5(net: Net, file: str) -> None:
             if group is None:
                 continue
             if len(group) > len(layer.blobs):
-                raise CaffeError(f"{file}: layer '{layer.name}' has {len(group)} blobs, the net's has {len(layer.blobs)}")
+                raise CaffeError(f"{file}: layer '{layer.name}' has {len(group)} blobs, "
+                                 f"the net's has {len(layer.blobs)}")
             for j, blob in enumerate(layer.blobs):
                 if str(j) in group:
                     values = group[str(j)]

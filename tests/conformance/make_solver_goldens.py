@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - glog has it so
+os.environ["GLOG_minloglevel"] = "2"
 
 import numpy as np
 from solver_cases import CASES, make_solver, run_case
@@ -22,7 +22,7 @@ results = {}
 for case in CASES:
     with tempfile.TemporaryDirectory() as folder:
         for name, values in run_case(caffe, folder, case).items():
-            results["%s/%s" % (case, name)] = values
+            results[f"{case}/{name}"] = values
 np.savez_compressed(str(GOLDEN / "solvers.npz"), **results)
 
 for case, iterations in SNAPSHOTS.items():
@@ -33,5 +33,5 @@ for case, iterations in SNAPSHOTS.items():
         for ending in ("caffemodel", "solverstate"):
             # the name stays as the state's learned_net has it
             (GOLDEN / case).mkdir(exist_ok=True)
-            shutil.copy(os.path.join(folder, "small_iter_%d.%s" % (iterations, ending)), str(GOLDEN / case))
-print("%d cases" % len(CASES))
+            shutil.copy(os.path.join(folder, f"small_iter_{iterations}.{ending}"), str(GOLDEN / case))
+print(f"{len(CASES)} cases")

@@ -52,8 +52,8 @@ def make_solver(caffe, folder, case):
         out.write(NET)
     with open(solver_file, "w") as out:
         # snapshot_prefix is there for snapshots that a test asks for
-        out.write('net: "%s" snapshot_prefix: "%s" random_seed: 1 %s\n'
-                  % (net_file, os.path.join(str(folder), "small"), CASES[case]))
+        prefix = os.path.join(str(folder), "small")
+        out.write(f'net: "{net_file}" snapshot_prefix: "{prefix}" random_seed: 1 {CASES[case]}\n')
     solver = caffe.get_solver(solver_file)
     random = np.random.RandomState(15485863)
     for name in ("ip1", "ip2"):
@@ -73,5 +73,5 @@ def run_case(caffe, folder, case, iterations=ITERATIONS):
         rows.setdefault("loss", []).append(float(solver.net.blobs["loss"].data))
         for name in ("ip1", "ip2"):
             for i, blob in enumerate(solver.net.params[name]):
-                rows.setdefault("%s/%d" % (name, i), []).append(blob.data.copy())
+                rows.setdefault(f"{name}/{i}", []).append(blob.data.copy())
     return {name: np.asarray(values, np.float32) for name, values in rows.items()}

@@ -58,7 +58,7 @@ def test_copies_are_made_only_when_a_side_is_behind(monkeypatch):
         blob._data._host[...] = 4  # behind the blob's back: nobody may look at the host again
         assert blob.tensor().tolist() == [1, 1, 1]
         assert blob._data.head == "synced"
-        blob.data
+        assert blob.data.tolist() == [4, 4, 4]  # asking for data says that it may be written
         assert blob.tensor().tolist() == [4, 4, 4]
 
 

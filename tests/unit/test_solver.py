@@ -180,3 +180,16 @@ def test_a_state_of_another_net_is_refused(solver, tmp_path):
     (tmp_path / "s_iter_1.solverstate").write_bytes(state.SerializeToString())
     with pytest.raises(CaffeError, match=r"s_iter_1\.solverstate: holds 1 history blobs, this SGD solver needs 2"):
         made.restore(tmp_path / "s_iter_1.solverstate")
+
+
+def test_the_caffe_command_trains_and_resumes(solver, tmp_path, capfd):
+    from caffe.cli import main
+
+    solver("snapshot: 2 max_iter: 4").solve()
+    whole = (tmp_path / "s_iter_4.caffemodel").read_bytes()
+    (tmp_path / "s_iter_4.caffemodel").unlink()
+    file = str(tmp_path / "solver.prototxt")
+    assert main(["train", f"--solver={file}", f"-snapshot={tmp_path}/s_iter_2.solverstate"]) == 0
+    assert (tmp_path / "s_iter_4.caffemodel").read_bytes() == whole
+    assert main(["train", f"-solver={tmp_path}/none.prototxt"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("caffe: error: ")

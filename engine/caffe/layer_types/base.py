@@ -22,6 +22,7 @@ from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
 Count = int | tuple[int, int | None] | None
+Dtype = type  # `type` is the name of an attribute of layers
 
 
 class Layer:
@@ -32,12 +33,12 @@ class Layer:
     `dtype` of the parameter blobs (float64 for gradient checks).
     """
 
-    type: str = "Python"
+    type = "Python"
     bottoms: Count = None
     tops: Count = None
     same_count = False
     auto_tops = False
-    dtype: type = np.float32
+    dtype: Dtype = np.float32
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter):
         self.layer_param = layer_param
@@ -145,13 +146,12 @@ class TensorLayer(Layer):
         inputs, params, outputs = self._graph
         wanted = [t for t in inputs + params if t.requires_grad]
         diffs = [blob.diff_tensor().clone() if blob in bottom else blob.diff_tensor() for blob in top]
+        by_tensor: dict[int, torch.Tensor | None] = {}
         pairs = [(y, diff.view_as(y)) for y, diff in zip(outputs, diffs) if y.requires_grad]
         if pairs and wanted:
             values, gradients = zip(*pairs)
             found = torch.autograd.grad(values, wanted, gradients, retain_graph=True, allow_unused=True)
-        else:
-            found = (None,) * len(wanted)
-        by_tensor = {id(t): g for t, g in zip(wanted, found)}
+            by_tensor = {id(t): g for t, g in zip(wanted, found)}
         for blob, tensor, need in zip(bottom, inputs, propagate_down):
             if need:
                 gradient = by_tensor.get(id(tensor))
@@ -164,6 +164,7 @@ class TensorLayer(Layer):
 
 
 Creator = Callable[[caffe_pb2.LayerParameter], Layer]
+LayerClass = type[Layer]
 _types: dict[str, Creator] = {}
 
 
@@ -177,7 +178,7 @@ def register_creator(type_name: str) -> Callable[[Creator], Creator]:
     return add
 
 
-def register(cls: type[Layer]) -> type[Layer]:
+def register(cls: LayerClass) -> LayerClass:
     """Class decorator: make a layer type known by its `type` name. A name can be taken once."""
     register_creator(cls.type)(cls)
     return cls
