@@ -1,0 +1,24 @@
+"""Record what real Caffe 1.0's Data layer gives for data_cases.py in golden/data_layer.npz.
+
+usage, inside real Caffe, from this folder: python3 make_data_golden.py
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - glog has it so
+
+import caffe
+import numpy as np
+from data_cases import CASES, GOLDEN, make_sources, run_case
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    make_sources(Path(folder))
+    results = {}
+    for name in CASES:
+        print(name, flush=True)
+        results.update({f"{name}/{array}": values for array, values in run_case(caffe, name).items()})
+np.savez_compressed(GOLDEN, **results)
+print(GOLDEN, GOLDEN.stat().st_size, "bytes")
