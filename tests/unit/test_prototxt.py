@@ -51,7 +51,7 @@ def test_text_reads_back_as_the_same_message(path):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.01, "0.01"), (0.472, "0.472"), (10, "10"), (1e-5, "1e-05"), (1 / 3, "0.33333334")]
+    ("value", "text"), [(0.01, "0.01"), (0.472, "0.472"), (10, "10"), (1e-5, "1e-05"), (1 / 3, "0.33333333")]
 )
 def test_floats_are_the_shortest_that_read_back(value, text):
     assert shortest_float(value) == text

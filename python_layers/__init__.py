@@ -1,0 +1,1 @@
+"""Caffe Python layers that the networks in prototxt/ name. They run on either engine."""

@@ -1,0 +1,81 @@
+"""FrameSequenceData: a Caffe data layer of frame sequences from prepared videos.
+
+    layer {
+      name: "data"  type: "Python"  top: "data"  top: "motion"  top: "label"
+      python_param {
+        module: "python_layers.frame_sequences"  layer: "FrameSequenceData"
+        param_str: '{"dataset": "cage", "videos": ["a", "b"], "streams": ["shape", "motion"], ...}'
+      }
+    }
+
+`settings` lists the keys, `frame_plan` says which frame stands where in which batch.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import caffe
+from data_prep import dataset as datasets
+from data_prep.errors import InputError
+from python_layers import frame_plan
+from python_layers.prefetch import OnTheSpot, Prefetcher
+from python_layers.settings import Settings, parse, top_shapes
+
+
+class FrameSequenceData(caffe.Layer):
+    """Tops: each stream (T·N, C, crop, crop), label (T·N,), and cont (T, N) if there is one top more.
+
+    Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; labels are class
+    indices or −1; cont is 0 where a sequence starts. Crops are random in TRAIN, the same for all frames and
+    streams of a sequence, and central in TEST. Raises InputError for settings or data that do not fit, at
+    setup where that can be known.
+    """
+
+    def setup(self, bottom, top):
+        settings = parse(self.param_str)
+        shapes = top_shapes(settings)
+        if bottom or len(top) not in (len(shapes) - 1, len(shapes)):
+            raise InputError(
+                f"FrameSequenceData: {len(bottom)} bottoms and {len(top)} tops; it takes no bottom, "
+                f"and its tops are {', '.join(settings.streams)}, label and, if wanted, cont"
+            )
+        for blob, shape in zip(top, shapes):
+            blob.reshape(*shape)
+        self._plan = frame_plan.read_plan(settings)
+        self._batch = settings.start_batch
+        request = partial(frame_plan.frame_list, self._plan, training=self.phase == caffe.TRAIN)
+        source = Prefetcher if settings.workers else OnTheSpot
+        self._source = source(settings, lmdb_paths(settings), request)
+
+    def reshape(self, bottom, top):
+        """The shapes never change after setup."""
+
+    def forward(self, bottom, top):
+        arrays = [blob.data for blob in top]
+        streams = len(self._plan.settings.streams)
+        self._source.take(arrays[:streams])
+        places = frame_plan.places(self._plan, self._batch)
+        for array, values in zip(arrays[streams:], (places.label.ravel(), places.cont)):
+            array[...] = values
+        self._batch += 1
+
+    def backward(self, top, propagate_down, bottom):
+        """Data has no gradient."""
+
+
+def lmdb_paths(settings: Settings) -> dict[str, list[str]]:
+    """Per stream the LMDB of each video; raises InputError if one is missing or of another size."""
+    dataset = datasets.open_dataset(settings.dataset)
+    paths: dict[str, list[str]] = {stream: [] for stream in settings.streams}
+    for stem in settings.videos:
+        prepared = datasets.prepared(dataset, stem, settings.streams)
+        if prepared.meta["size"] != settings.size:
+            raise InputError(
+                f"{prepared.path}: prepared at {prepared.meta['size']} pixels, and the network has "
+                f"{settings.size}; run `ethocaffe prepare {settings.dataset} --size {settings.size}`"
+            )
+        for stream in settings.streams:
+            paths[stream].append(os.path.abspath(prepared.streams[stream]))
+    return paths

@@ -1,0 +1,123 @@
+"""The settings of FrameSequenceData: the JSON object in its param_str."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from data_prep.errors import InputError
+
+# Channels of a stream as stored in its LMDB, and as the network sees them (grey in three equal channels).
+STORED_CHANNELS = {"shape": 1, "motion": 4}
+TOP_CHANNELS = {"shape": 3, "motion": 4}
+SAMPLINGS = ("uniform", "balanced")
+
+
+class Settings(NamedTuple):
+    """What a data layer reads and how.
+
+    dataset: folder. videos: stems. streams: in the order of the tops. size: pixels a side as stored; crop:
+    as the network sees them. sequence_length, batch_size: T frames in each of N sequences. mean: per
+    stream, a value per stored channel, subtracted. seed, shuffle: random windows by seed, or the annotated
+    frames in order. sampling: how windows are drawn. workers: processes, 0 for none. start_batch: the first
+    batch's number, to resume at.
+    """
+
+    dataset: str
+    videos: tuple[str, ...]
+    streams: tuple[str, ...]
+    size: int
+    crop: int
+    batch_size: int
+    mean: dict[str, list[float]]
+    seed: int
+    shuffle: bool
+    sequence_length: int = 1
+    sampling: str = "uniform"
+    workers: int = 0
+    start_batch: int = 0
+
+
+def is_whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_mean(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(channels, list) and all(map(is_number, channels)) for channels in value.values()
+    )
+
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "dataset": (lambda value: isinstance(value, str), "the dataset's folder, a text"),
+    "videos": (is_texts, "a list of video names"),
+    "streams": (is_texts, "a list of streams"),
+    "size": (is_whole(1), "a whole number of pixels"),
+    "crop": (is_whole(1), "a whole number of pixels"),
+    "batch_size": (is_whole(1), "a whole number of sequences"),
+    "mean": (is_mean, "a list of numbers for each stream"),
+    "seed": (lambda value: is_whole(0)(value) and value < 2**32, "a whole number from 0 to 4294967295"),
+    "shuffle": (lambda value: isinstance(value, bool), "true or false"),
+    "sequence_length": (is_whole(1), "a whole number of frames"),
+    "sampling": (lambda value: value in SAMPLINGS, " or ".join(SAMPLINGS)),
+    "workers": (is_whole(0), "a whole number of processes"),
+    "start_batch": (is_whole(0), "a whole number"),
+}
+
+
+def refuse(problem: str) -> InputError:
+    return InputError(f"FrameSequenceData: param_str: {problem}")
+
+
+def parse(param_str: str) -> Settings:
+    """Settings from a layer's param_str. Raises InputError that names the key and what it must be."""
+    try:
+        values = json.loads(param_str)
+    except ValueError as error:
+        raise refuse(f"not JSON ({error}); correct it in the prototxt") from None
+    if not isinstance(values, dict):
+        raise refuse("not a JSON object; correct it in the prototxt")
+    for key, value in values.items():
+        if key not in KINDS:
+            raise refuse(f"unknown key {key!r}; the keys are {', '.join(KINDS)}")
+        accepts, kind = KINDS[key]
+        if not accepts(value):
+            raise refuse(f"{key} is {json.dumps(value)}; it must be {kind}")
+    missing = [key for key in KINDS if key not in values and key not in Settings._field_defaults]
+    if missing:
+        raise refuse(f"no {', '.join(missing)}; add it in the prototxt")
+    settings = Settings(**{**values, "videos": tuple(values["videos"]), "streams": tuple(values["streams"])})
+    check(settings)
+    return settings
+
+
+def check(settings: Settings) -> None:
+    if not settings.dataset or not settings.videos:
+        missing = "videos" if settings.dataset else "dataset"
+        raise refuse(f"no {missing} named; `ethocaffe train` fills in such a template")
+    if not settings.streams or len(set(settings.streams)) != len(settings.streams):
+        raise refuse("streams must name at least one stream, and each once")
+    for stream in settings.streams:
+        if stream not in STORED_CHANNELS:
+            raise refuse(f"unknown stream {stream!r}; the streams are {', '.join(STORED_CHANNELS)}")
+        channels = STORED_CHANNELS[stream]
+        if len(settings.mean.get(stream, [])) != channels:
+            raise refuse(f"mean must hold a list of {channels} for {stream}, a number per channel")
+    if settings.crop > settings.size:
+        raise refuse(f"crop {settings.crop} is larger than size {settings.size}; make it at most that")
+
+
+def top_shapes(settings: Settings) -> list[tuple[int, ...]]:
+    """Shapes of the tops: each stream (T·N, C, crop, crop), label (T·N,), cont (T, N)."""
+    frames, sequences = settings.sequence_length, settings.batch_size
+    streams = [(frames * sequences, TOP_CHANNELS[stream], settings.crop, settings.crop) for stream in settings.streams]
+    return [*streams, (frames * sequences,), (frames, sequences)]
