@@ -122,7 +122,8 @@ def scores(
 
 def _absorb(runs: list[Bout], length: int) -> list[Bout]:
     """Gives every run of at most `length` frames to its longer neighbour; joins neighbours of one label."""
-    waiting, out = list(reversed(runs)), []
+    waiting = list(reversed(runs))
+    out: list[Bout] = []
     while waiting:
         run = waiting.pop()
         before = out[-1].stop - out[-1].start if out else 0

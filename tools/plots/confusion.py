@@ -26,7 +26,7 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str], path: str | Pa
 
     size = 9 if count <= 12 else 7
     for row, column in np.ndindex(count, count):
-        value = share[row, column]
+        value = float(share[row, column])
         if not np.isnan(value):
             weight = "bold" if row == column else "normal"
             axes.text(

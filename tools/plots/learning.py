@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tools.plots import style
 
 
-def plot_learning(curves: dict[str, dict[str, Sequence[float]]], path: str | Path) -> None:
+def plot_learning(curves: Mapping[str, Mapping[str, Any]], path: str | Path, title: str = "") -> None:
     """Draw learning curves as a PNG: loss above, balanced accuracy on the held-out videos below.
 
     `curves` maps a model's name to the columns of its learning_curve.csv. With one model its training and
@@ -46,9 +47,7 @@ def plot_learning(curves: dict[str, dict[str, Sequence[float]]], path: str | Pat
         )
         best = int(np.nanargmax(balanced)) if not np.isnan(balanced).all() else None
         score = "" if best is None else f", best {balanced[best]:.1f} %"
-        lower.plot(
-            iterations, balanced, color=own, label=("balanced accuracy" if alone else name) + score, **common
-        )
+        lower.plot(iterations, balanced, color=own, label=("balanced accuracy" if alone else name) + score, **common)
         if alone:
             lower.plot(
                 iterations,
@@ -71,7 +70,7 @@ def plot_learning(curves: dict[str, dict[str, Sequence[float]]], path: str | Pat
     upper.set_ylabel("loss")
     upper.set_ylim(bottom=0)
     upper.tick_params(labelbottom=False)
-    upper.set_title("learning curve" if alone else "learning curves (training loss dashed)", fontsize=11)
+    upper.set_title(title or ("learning curve" if alone else "learning curves (training loss dashed)"), fontsize=11)
     lower.set_ylabel("on the held-out videos")
     lower.set_xlabel("iteration")
     lower.set_ylim(0, 105)

@@ -30,11 +30,11 @@ def save(made: Any, path: str | Path) -> None:
         made.savefig(str(temporary), format="png", bbox_inches="tight")
 
 
-def class_colours(count: int) -> list[tuple[float, float, float]]:
+def class_colours(count: int) -> list[tuple[float, ...]]:
     """`count` colours (red, green, blue in 0 … 1), the same class always getting the same one."""
     from matplotlib.colors import to_rgb
 
-    base = [to_rgb(colour) for colour in OKABE_ITO]
+    base: list[tuple[float, ...]] = [to_rgb(colour) for colour in OKABE_ITO]
     lighter = [tuple(0.5 + 0.5 * part for part in colour) for colour in base]
     darker = [tuple(0.55 * part for part in colour) for colour in base[:-1]]
     colours = base + lighter + darker

@@ -1,0 +1,74 @@
+"""A model's deploy net: images in, probabilities out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_prep.errors import InputError
+from tools import feed, network
+from tools.backend import load_caffe
+from tools.model import DEPLOY, WEIGHTS, Model
+
+# The deploy net's input of each stream (prototxt/).
+INPUTS = {"shape": "data", "motion": "motion"}
+
+
+class Classifier:
+    """Runs a model's deploy net on batches of frames, in the order of the video.
+
+    A recurrent net keeps its state from one batch to the next until `start` is called for another video.
+    """
+
+    def __init__(self, model: Model, batch_size: int | None = None):
+        self._model = model
+        file = model.path / DEPLOY
+        self._scores = network.probability_blob(network.read_net(file), file)
+        caffe = load_caffe()
+        self.net = caffe.Net(str(file), caffe.TEST, weights=str(model.path / WEIGHTS))
+        for stream in model.streams:
+            if INPUTS[stream] not in self.net.blobs:
+                raise InputError(f"{file}: no input {INPUTS[stream]!r} for the {stream} stream")
+        self._continues = False
+        self.recurrent = "cont" in self.net.blobs
+        shown = self.net.blobs[INPUTS[model.streams[0]]].data.shape[0]
+        if self.recurrent and batch_size not in (None, shown):
+            raise InputError(f"{file}: a recurrent network takes {shown} frames at a time; leave --batch-size out")
+        self.batch_size = shown if self.recurrent else batch_size or model.preprocessing["batch_size"]
+        if not self.recurrent:
+            for stream in model.streams:
+                blob = self.net.blobs[INPUTS[stream]]
+                blob.reshape(self.batch_size, *blob.data.shape[1:])
+            self.net.reshape()
+
+    def start(self) -> None:
+        """The next batch begins a video."""
+        self._continues = False
+
+    def probabilities(self, batch: feed.Batch) -> np.ndarray:
+        """Float32 (n, classes) for the n frames of a batch, n at most batch_size; fewer are filled up."""
+        count = len(batch.times)
+        order = self._order()
+        rows = np.minimum(order, count - 1)
+        for stream, stored in batch.streams.items():
+            blob = self.net.blobs[INPUTS[stream]]
+            settings = self._model.preprocessing
+            values = feed.network_input(stored, settings["mean"][stream], settings["crop"], blob.data.shape[1])
+            blob.data[...] = values[rows]
+        if self.recurrent:
+            self._mark_starts()
+        self.net.forward()
+        self._continues = True
+        out = np.empty((self.batch_size, len(self._model.classes)), np.float32)
+        out[order] = np.array(self.net.blobs[self._scores].data).reshape(self.batch_size, -1)
+        return out[:count]
+
+    def _order(self) -> np.ndarray:
+        """The frame of the batch at each row: rows are time-major (row t·N + n), frames sequence by sequence."""
+        steps = self.net.blobs["cont"].data.shape[0] if self.recurrent else 1
+        return np.arange(self.batch_size).reshape(-1, steps).T.ravel()
+
+    def _mark_starts(self) -> None:
+        """Only a single sequence goes on where the batch before left off, as in python_layers.frame_plan."""
+        cont = self.net.blobs["cont"].data
+        cont[...] = 1
+        cont[0] = 1 if self._continues and cont.shape[1] == 1 else 0

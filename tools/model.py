@@ -1,0 +1,90 @@
+"""Trained models: folders that explain themselves.
+
+model.json is written last, so a folder without it is a training that has not ended. Prediction takes
+everything from the folder and has no defaults of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import InputError
+from data_prep.files import read_json, sha256, write_json
+
+FORMAT = 1
+WEIGHTS, DEPLOY, TRAIN_VAL, SOLVER = (
+    "weights.caffemodel",
+    "deploy.prototxt",
+    "train_val.prototxt",
+    "solver.prototxt",
+)
+CURVE = "learning_curve.csv"
+SIGNED = (WEIGHTS, DEPLOY)
+KEYS = ("network", "classes", "streams", "preprocessing", "frame_rate", "held_out", "settings", "files")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's folder and the content of its model.json."""
+
+    path: Path
+    info: dict[str, Any]
+
+    @property
+    def classes(self) -> list[str]:
+        return self.info["classes"]
+
+    @property
+    def streams(self) -> list[str]:
+        return self.info["streams"]
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        return self.info["preprocessing"]
+
+    @property
+    def hash(self) -> str:
+        """Hexadecimal digits that change with the weights, the network, the classes or the preprocessing."""
+        parts = [*(self.info["files"][name] for name in SIGNED), *self.classes, repr(self.preprocessing)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def load(path: str | Path) -> Model:
+    """Read a model's folder. Raises InputError if it is unfinished, damaged or of a newer format."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name what `ethocaffe train` wrote with --output")
+    if not (folder / "model.json").is_file():
+        raise InputError(
+            f"{folder}: there is no model.json in it, so it is not a model, or its training has not "
+            "ended; give the training command again"
+        )
+    info = read_json(folder / "model.json")
+    if not isinstance(info, dict) or not isinstance(info.get("format"), int):
+        raise InputError(f"{folder / 'model.json'}: does not describe a model; train again")
+    if info["format"] > FORMAT:
+        raise InputError(
+            f"{folder / 'model.json'}: format {info['format']} is newer than this program knows "
+            f"({FORMAT}); update ethocaffe"
+        )
+    missing = [key for key in KEYS if key not in info]
+    if missing:
+        raise InputError(f"{folder / 'model.json'}: lacks {', '.join(missing)}; train again")
+    for name in (*SIGNED, TRAIN_VAL):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name}: no such file, and the model needs it; restore it or train again")
+    for name in SIGNED:
+        if sha256(folder / name) != info["files"].get(name):
+            raise InputError(f"{folder / name}: is not the file that model.json describes; restore it or train again")
+    return Model(folder, info)
+
+
+def save(folder: Path, info: dict[str, Any]) -> Model:
+    """Complete a model whose other files are in `folder` by writing its model.json."""
+    files = {name: sha256(folder / name) for name in SIGNED}
+    content = {"format": FORMAT, **info, "files": files}
+    write_json(folder / "model.json", content)
+    return Model(folder, content)

@@ -1,0 +1,102 @@
+"""Running a network over whole annotated videos, in order: validation, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_prep.progress import Progress
+from python_layers import frame_plan, settings
+from tools import metrics, network
+from tools.backend import load_caffe
+
+
+class Scores(NamedTuple):
+    """Of one video's annotated frames, in order: their numbers (n,), true class indices (n,) in the dataset's
+    order, and the probabilities of the network's classes, float32 (n, classes)."""
+
+    frames: np.ndarray
+    truth: np.ndarray
+    probabilities: np.ndarray
+
+
+class Scorer:
+    """A TEST net that reads some videos of a dataset.
+
+    `source` is a network with both phases (a NetParameter, left as it is) read from `origin`; `file` is where
+    the net made from it is written; `data` are settings for its data layer, `dataset` and `videos` among them.
+    The net keeps only the layers that lead to the scores, so neither labels nor loss layers can change them.
+    """
+
+    def __init__(self, source: Any, origin: Path, file: Path, **data: Any):
+        self._blob = network.score_blob(source, origin)
+        net = _leading_to(source, self._blob)
+        network.fill_data(net, "TEST", origin, shuffle=False, start_batch=0, **data)
+        self._plan = frame_plan.read_plan(
+            settings.parse(network.data_layer(net, "TEST", origin).python_param.param_str)
+        )
+        network.write_message(file, net)
+        caffe = load_caffe()
+        self.net = caffe.Net(str(file), caffe.TEST)
+
+    @property
+    def batches(self) -> int:
+        """Number of forward passes that show every annotated frame once."""
+        return frame_plan.batches_in_pass(self._plan)
+
+    def run(self, progress: Progress | None = None) -> dict[str, Scores]:
+        """Scores by video; `progress` counts batches."""
+        seen: list[tuple[np.ndarray, ...]] = []
+        for batch in range(self.batches):
+            self.net.forward()
+            scores = np.array(self.net.blobs[self._blob].data, dtype=np.float32)
+            places = frame_plan.places(self._plan, batch)
+            shown = places.label.ravel() >= 0
+            rows = scores.reshape(places.label.size, -1)[shown]
+            seen.append((places.video.ravel()[shown], places.frame.ravel()[shown], places.label.ravel()[shown], rows))
+            if progress:
+                progress.update()
+        video, frame, truth, scores = (np.concatenate(column) for column in zip(*seen))
+        probabilities = softmax(scores)
+        out = {}
+        for index, stem in enumerate(self._plan.settings.videos):
+            order = np.flatnonzero(video == index)
+            order = order[np.argsort(frame[order])]
+            out[stem] = Scores(frame[order], truth[order], probabilities[order])
+        return out
+
+
+def confusion_of(scores: Mapping[str, Scores], classes: int) -> np.ndarray:
+    """The confusion matrix over all videos; the truth must be in the network's order of classes."""
+    truth = np.concatenate([score.truth for score in scores.values()])
+    predicted = np.concatenate([score.probabilities.argmax(axis=1) for score in scores.values()])
+    return metrics.confusion_matrix(truth, predicted, classes)
+
+
+def loss_of(scores: Mapping[str, Scores]) -> float:
+    """Mean of −log(probability of the true class) over all frames, probabilities clamped as in Caffe's
+    SoftmaxWithLoss (src/caffe/layers/softmax_loss_layer.cpp) at the smallest normal float32."""
+    parts = [score.probabilities[np.arange(len(score.truth)), score.truth] for score in scores.values()]
+    return float(-np.log(np.maximum(np.concatenate(parts), np.finfo(np.float32).tiny)).mean())
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis, float32."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def _leading_to(source: Any, blob: str) -> Any:
+    """A copy of a network with the TEST layers that `blob` depends on, and no other."""
+    needed = {blob}
+    kept = []
+    for layer in reversed(list(network.layers_of(source, "TEST"))):
+        if needed & set(layer.top):
+            kept.append(layer)
+            needed |= set(layer.bottom)
+    net = type(source)(name=source.name)
+    net.layer.extend(reversed(kept))
+    return net

@@ -1,0 +1,219 @@
+"""`ethocaffe train`: a network and a dataset with held-out videos become a model that explains itself."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import InputError
+from data_prep.files import atomic_path, read_json, remove, write_json
+from tools import model
+from tools.arguments import add_gpu, add_quiet, command_line, positive
+
+TRAINING = "training.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "network",
+        metavar="NETWORK",
+        help="a folder with train_val.prototxt and deploy.prototxt, "
+        "as a path or as a name inside prototxt/, such as mini/shape_motion/cnn",
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="a dataset that `ethocaffe prepare` has prepared")
+    parser.add_argument(
+        "--hold-out",
+        required=True,
+        metavar="VIDEO[,VIDEO…]",
+        help="videos to validate on and not "
+        "to train on; `none` trains on all and takes the scores on the training videos themselves",
+    )
+    parser.add_argument("--output", required=True, metavar="MODEL", help="the folder to write the model to")
+    parser.add_argument("--weights", metavar="FILE", help="a .caffemodel to take conv1 … conv5 from, by name")
+    parser.add_argument("--iterations", type=positive, metavar="N", help="default: the solver's max_iter")
+    parser.add_argument("--batch-size", type=positive, metavar="N", help="sequences in a batch; default: the network's")
+    parser.add_argument("--solver", metavar="FILE", help="default: the solver.prototxt nearest to the network")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="K",
+        help="of the initial weights and of the order of the frames; default: the solver's random_seed",
+    )
+    parser.add_argument(
+        "--validate-every",
+        type=positive,
+        metavar="N",
+        help="iterations between validations and snapshots; default: the solver's test_interval",
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=("uniform", "balanced"),
+        default="uniform",
+        help="how training frames are drawn: every frame as often as any other (default), "
+        "or every class as often as any other",
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that read frames (default 2)")
+    add_gpu(parser)
+    add_quiet(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    train(
+        args.network,
+        args.dataset,
+        args.hold_out,
+        args.output,
+        weights=args.weights,
+        iterations=args.iterations,
+        batch_size=args.batch_size,
+        solver=args.solver,
+        seed=args.seed,
+        validate_every=args.validate_every,
+        sampling=args.sampling,
+        workers=args.workers,
+        gpu=args.gpu,
+        quiet=args.quiet,
+    )
+    return 0
+
+
+def train(
+    network: str,
+    dataset: str | Path,
+    hold_out: str | Sequence[str],
+    output: str | Path,
+    *,
+    weights: str | Path | None = None,
+    iterations: int | None = None,
+    batch_size: int | None = None,
+    solver: str | Path | None = None,
+    seed: int | None = None,
+    validate_every: int | None = None,
+    sampling: str = "uniform",
+    workers: int = 2,
+    gpu: int | None = None,
+    quiet: bool = False,
+) -> model.Model:
+    """Train a model, or go on with an interrupted training of the same settings, or return the finished one.
+
+    `hold_out` is a list of videos or names separated by commas, or "none". The model keeps the weights of the
+    iteration with the highest balanced accuracy on the held-out videos (the earliest of several).
+    Raises InputError for whatever is wrong with the input, and where `output` holds anything else.
+    """
+    from tools import backend
+    from tools.training_plan import make_plan, write_prototxt
+    from tools.training_run import run_training
+
+    backend.load_caffe()
+    folder = Path(output).resolve()
+    if workers < 0:
+        raise InputError(f"--workers {workers}: give 0 or more processes")
+    _refuse_foreign(folder)
+    plan = make_plan(
+        folder,
+        network,
+        dataset,
+        hold_out,
+        weights=weights,
+        iterations=iterations,
+        batch_size=batch_size,
+        solver=solver,
+        seed=seed,
+        validate_every=validate_every,
+        sampling=sampling,
+        workers=workers,
+    )
+    if (folder / "model.json").is_file():
+        finished = model.load(folder)
+        _refuse_other_settings(folder, finished.info["settings"], plan.settings, "was trained")
+        if not quiet:
+            print(f"{output}: already trained with these settings; nothing to do")
+        return finished
+    if (folder / TRAINING).is_file():
+        _refuse_other_settings(folder, read_json(folder / TRAINING)["settings"], plan.settings, "is being trained")
+
+    for note in [] if quiet else plan.notes:
+        print(note)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / TRAINING, {"settings": plan.settings})
+    write_prototxt(plan)
+    backend.use_device(gpu)
+    state = run_training(plan, quiet)
+    options = {
+        "hold-out": hold_out if isinstance(hold_out, str) else ",".join(hold_out),
+        "weights": weights,
+        "iterations": iterations,
+        "batch-size": batch_size,
+        "solver": solver,
+        "seed": seed,
+        "validate-every": validate_every,
+        "sampling": sampling,
+        "workers": workers,
+        "gpu": gpu,
+        "output": output,
+    }
+    done = _finish(plan, state, command_line("train", [network, dataset], options))
+    if not quiet:
+        best = state["best"]
+        print(f"{output}: best at iteration {best['iteration']}, balanced accuracy {best['balanced_accuracy']:.3f}")
+    return done
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise InputError if the folder holds something that is neither a model nor a training."""
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; name a folder for the model")
+    own = {"model.json", TRAINING}
+    if folder.is_dir() and any(folder.iterdir()) and not own & {file.name for file in folder.iterdir()}:
+        raise InputError(f"{folder}: is not empty and not a model; name a new folder with --output")
+
+
+def _refuse_other_settings(folder: Path, there: dict[str, Any], now: dict[str, Any], what: str) -> None:
+    differing = [name for name in now if there.get(name) != now[name]]
+    if differing:
+        told = (
+            f"{name} {there.get(name)}, now {now[name]}" if len(str(there.get(name))) < 40 else name
+            for name in differing
+        )
+        raise InputError(
+            f"{folder}: {what} with other settings ({'; '.join(told)}); "
+            "name another folder with --output, or remove this one"
+        )
+
+
+def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
+    """Put the best weights in place, write model.json, and remove what was only needed to go on."""
+    from tools import provenance
+    from tools.training_run import SNAPSHOTS
+
+    with atomic_path(plan.folder / model.WEIGHTS) as temporary:
+        shutil.copyfile(plan.folder / SNAPSHOTS / state["best"]["weights"], temporary)
+    done = model.save(
+        plan.folder,
+        {
+            "network": plan.settings["network"],
+            "classes": list(plan.dataset.classes),
+            "streams": plan.streams,
+            "preprocessing": plan.preprocessing,
+            "frame_rate": plan.frame_rate,
+            "trained_on": plan.trained,
+            "held_out": plan.held_out,
+            "seed": plan.seed,
+            "iterations": plan.iterations,
+            "best_iteration": state["best"]["iteration"],
+            "validation": state["best"]["metrics"],
+            "seconds_per_step": state["training_seconds"] / plan.iterations,
+            "pretrained": str(plan.weights) if plan.weights else None,
+            "data_fingerprint": plan.settings["data"],
+            "settings": plan.settings,
+            "command": command,
+            **provenance.describe(),
+        },
+    )
+    remove(plan.folder / TRAINING)
+    remove(plan.folder / SNAPSHOTS)
+    (plan.folder / SNAPSHOTS).mkdir()  # `caffe train --solver=` snapshots there
+    return done
