@@ -128,14 +128,12 @@ def write(path: str | os.PathLike, message: Message) -> None:
 def _read_strings(message: Message) -> None:
     """Touch every string: protobuf decodes them only when they are read."""
     for field, value in message.ListFields():
-        if field.message_type is None or field.message_type.name == "BlobProto":
-            continue
-        for part in (value if _repeated(field) else [value]):
-            _read_strings(part)
-
-
-def _repeated(field) -> bool:
-    return field.label == field.LABEL_REPEATED
+        if field.message_type is None:
+            if field.cpp_type == field.CPPTYPE_STRING:
+                list(value)
+        elif field.message_type.name != "BlobProto":
+            for part in [value] if isinstance(value, Message) else value:
+                _read_strings(part)
 
 
 def _diagnose(data: bytes, kind: str) -> str:

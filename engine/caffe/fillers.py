@@ -47,7 +47,7 @@ def _gaussian(param: FillerParameter, shape: Shape, stream: Stream) -> np.ndarra
         raise CaffeError(f"sparse is a number of inputs, or -1 for all, not {param.sparse}")
     if param.sparse >= 0:
         probability = np.float32(param.sparse) / np.float32(shape[0] if shape else 1)
-        values *= stream.bernoulli(float(probability), len(values))
+        values *= stream.bernoulli(float(probability), len(values), np.float32)
     return values
 
 

@@ -84,11 +84,11 @@ class Stream:
         values += np.float32(mean)
         return values
 
-    def bernoulli(self, p: float, n: int, dtype: type = np.float32) -> np.ndarray:
+    def bernoulli(self, p: float, n: int, dtype: type = np.float64) -> np.ndarray:
         """`n` int32 values, 1 with probability `p`, as caffe_rng_bernoulli<dtype>.
 
         Source: boost/random/bernoulli_distribution.hpp: a word counts as 1 up to p·(2³² − 1), in `dtype`
-        (sparse fillers ask in float32, the Dropout layer in float64); for p = 0 no words are read.
+        (the Dropout layer asks in double precision, sparse fillers in single); for p = 0 no words are read.
         Raises CaffeError unless 0 <= p <= 1.
         """
         if not 0 <= p <= 1:
