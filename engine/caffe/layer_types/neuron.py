@@ -21,6 +21,7 @@ class NeuronLayer(TensorLayer):
     tops = 1
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self._in_place = top[0] is bottom[0]
         top[0].reshape(*bottom[0].shape)
 
 
@@ -28,14 +29,27 @@ class NeuronLayer(TensorLayer):
 class ReLULayer(NeuronLayer):
     """y = max(x, 0) + negative_slope · min(x, 0); at 0 the gradient is negative_slope.
 
-    Source: src/caffe/layers/relu_layer.cpp.
+    In place, y's sign decides about the gradient, as x is gone. Source: src/caffe/layers/relu_layer.cpp.
     """
 
     type = "ReLU"
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
-        slope = self.layer_param.relu_param.negative_slope
-        return [functional.leaky_relu(bottoms[0], slope) if slope else torch.relu(bottoms[0])]
+        return [_Rectify.apply(bottoms[0], self.layer_param.relu_param.negative_slope, self._in_place)]
+
+
+class _Rectify(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, slope: float, in_place: bool) -> torch.Tensor:
+        y = functional.leaky_relu(x, slope) if slope else torch.relu(x)
+        ctx.slope = slope
+        ctx.save_for_backward(y if in_place else x)
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (values,) = ctx.saved_tensors
+        return torch.where(values > 0, gradient, ctx.slope * gradient), None, None
 
 
 @register
