@@ -34,10 +34,8 @@ def parse(data: bytes, message: M, source: str = "binary data") -> M:
         message.ParseFromString(data)
     except DecodeError:
         raise CaffeError(f"{source}: {_diagnose(data, message.DESCRIPTOR.name)}") from None
-    try:
-        _read_strings(message)
-    except UnicodeDecodeError:
-        raise CaffeError(f"{source}: is damaged: a name in it is not text") from None
+    if not _strings_are_text(message):
+        raise CaffeError(f"{source}: is damaged: a name in it is not text")
     return message
 
 
@@ -125,15 +123,19 @@ def write(path: str | os.PathLike, message: Message) -> None:
     write_bytes(path, message.SerializeToString())
 
 
-def _read_strings(message: Message) -> None:
-    """Touch every string: protobuf decodes them only when they are read."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            if field.cpp_type == field.CPPTYPE_STRING:
-                list(value)
-        elif field.message_type.name != "BlobProto":
-            for part in [value] if isinstance(value, Message) else value:
-                _read_strings(part)
+def _strings_are_text(message: Message) -> bool:
+    """False if a string is not UTF-8: protobuf finds out when it is read, and then gives bytes or raises."""
+    try:
+        for field, value in message.ListFields():
+            many = [value] if isinstance(value, (Message, str, bytes)) else value
+            if field.type == field.TYPE_STRING and not all(isinstance(text, str) for text in many):
+                return False
+            inner = field.message_type is not None and field.message_type.name != "BlobProto"
+            if inner and not all(map(_strings_are_text, many)):
+                return False
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _diagnose(data: bytes, kind: str) -> str:
