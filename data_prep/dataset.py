@@ -17,7 +17,7 @@ from data_prep import lmdb_store
 from data_prep.errors import InputError, warn
 from data_prep.files import atomic_path, read_json, sha256
 
-FORMAT = 1  # of meta.json and what lies beside it
+VERSION = 1  # of meta.json, what lies beside it, and how it is computed
 VIDEO_SUFFIXES = (".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4",
                   ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv")
 NOT_ANNOTATED = -1
@@ -235,7 +235,7 @@ def prepared(dataset: Dataset, stem: str, streams: Sequence[str] = ()) -> Prepar
     if not (folder / "meta.json").is_file():
         raise InputError(f"{folder}: video {stem!r} is not prepared; {again}")
     meta = read_json(folder / "meta.json")
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+    if not isinstance(meta, dict) or meta.get("version") != VERSION:
         raise InputError(f"{folder / 'meta.json'}: not of this version; {again}")
     video = dataset.videos.get(stem)
     if video is not None and (video.name, video.stat().st_size) != (meta["video"], meta["bytes"]):
@@ -243,13 +243,19 @@ def prepared(dataset: Dataset, stem: str, streams: Sequence[str] = ()) -> Prepar
     for stream in streams:
         if stream not in meta["streams"]:
             raise InputError(f"{folder}: no {stream} stream; {again} --streams {','.join(streams)}")
-    paths = {stream: folder / f"{stream}.lmdb" for stream in meta["streams"]}
-    for stream, path in paths.items():
-        reader = lmdb_store.open_reader(path)
-        if len(reader) != meta["frames"] or lmdb_store.digest(reader) != meta["digest"][stream]:
-            raise InputError(f"{path}: not the LMDB that meta.json beside it describes "
-                             f"(it has {len(reader)} frames, the video {meta['frames']}); {again}")
-    return Prepared(stem, meta, folder, paths)
+    for stream in meta["streams"]:
+        check_stream(folder, stream, meta)
+    return Prepared(stem, meta, folder, {stream: folder / f"{stream}.lmdb" for stream in meta["streams"]})
+
+
+def check_stream(folder: Path, stream: str, meta: dict[str, Any]) -> None:
+    """Raise InputError if the LMDB of a prepared video's stream is not the one that its meta.json describes."""
+    path = folder / f"{stream}.lmdb"
+    reader = lmdb_store.open_reader(path)
+    if len(reader) != meta["frames"] or lmdb_store.digest(reader) != meta["digest"][stream]:
+        raise InputError(f"{path}: not the LMDB that meta.json beside it describes, but another video's or size's "
+                         f"(it has {len(reader)} frames, the video {meta['frames']}); "
+                         "run `ethocaffe prepare` again to rebuild it")
 
 
 def fingerprint(dataset: Dataset, stems: Iterable[str]) -> str:

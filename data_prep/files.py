@@ -1,6 +1,7 @@
 """Writing files and folders so that a reader, or a crash, never meets half of one."""
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -76,3 +77,19 @@ def sha256(path: str | os.PathLike[str]) -> str:
         for piece in iter(lambda: file.read(1 << 20), b""):
             digest.update(piece)
     return digest.hexdigest()
+
+
+@contextmanager
+def locked(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Hold a folder for this process; the hold ends with the block, or with the process however it dies.
+
+    If another process holds it: wait for it, or raise InputError.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InputError(f"{folder}: another command is writing there; wait until it ends") from None
+    finally:
+        os.close(handle)

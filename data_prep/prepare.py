@@ -1,0 +1,126 @@
+"""`ethocaffe prepare`: check a dataset, then turn its videos into frames and motion images for the networks."""
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Callable
+
+from data_prep import files
+from data_prep.dataset import Dataset, choose_videos, open_dataset
+from data_prep.errors import InputError
+from data_prep.parallel import run_jobs
+from data_prep.prepare_checks import check_disk, check_stray_labels, check_streams, find_job
+from data_prep.prepare_video import Job, build, finished_frames
+from data_prep.progress import Progress
+
+DEFAULT_SIZE = 256
+SIZES = range(16, 4097)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("dataset", type=Path, help="folder with videos/, labels/ and classes.txt")
+    parser.add_argument("--streams", default="shape,motion", metavar="LIST",
+                        help="what to make: shape, motion (default: shape,motion)")
+    parser.add_argument("--size", type=int, default=DEFAULT_SIZE, metavar="PIXELS",
+                        help="frames are squashed to PIXELS×PIXELS (default: %(default)s)")
+    parser.add_argument("--crop", metavar="TOP,LEFT,BOTTOM,RIGHT",
+                        help="keep only this region of each frame: pixels, bottom and right not included")
+    parser.add_argument("--videos", metavar="LIST", help="only these, separated by commas (default: all)")
+    parser.add_argument("--workers", type=int, metavar="N",
+                        help="processes, each for a video at a time (default: one per core)")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; the exit status."""
+    prepare(args.dataset, args.streams.split(","), args.size, parse_region(args.crop), args.workers, args.videos,
+            args.quiet)
+    return 0
+
+
+def parse_region(text: str | None) -> tuple[int, int, int, int] | None:
+    """The region of `TOP,LEFT,BOTTOM,RIGHT`. Raises InputError if it is not one."""
+    if text is None:
+        return None
+    try:
+        top, left, bottom, right = (int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--crop {text}: not a region; write four whole numbers, TOP,LEFT,BOTTOM,RIGHT") from None
+    if not (0 <= top < bottom and 0 <= left < right):
+        raise InputError(f"--crop {text}: an empty region; TOP must be less than BOTTOM and LEFT than RIGHT")
+    return top, left, bottom, right
+
+
+def prepare(
+    dataset_path: str | os.PathLike[str],
+    streams: Sequence[str] = ("shape", "motion"),
+    size: int = DEFAULT_SIZE,
+    crop: tuple[int, int, int, int] | None = None,
+    workers: int | None = None,
+    videos: str | Sequence[str] | None = None,
+    quiet: bool = False,
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+) -> None:
+    """Prepare a dataset's videos: `prepared/<stem>/` with frames.csv, an LMDB per stream and meta.json.
+
+    `streams`: of "shape" (the frames, grey, squashed to size×size) and "motion" (see `data_prep.motion`); `crop`:
+    (top, left, bottom, right) in pixels, half-open, kept of each frame first; `videos`: names, None for all;
+    `free_bytes` says how much room a folder's disk has.
+    Everything is checked before the long work starts. What is prepared already, in the same way, is left alone.
+    Raises InputError; a video that fails later does not stop the others, and leaves nothing half-written.
+    """
+    data = open_dataset(dataset_path)
+    stems = choose_videos(data, videos)
+    ordered = check_streams(streams)
+    if size not in SIZES:
+        raise InputError(f"--size {size}: choose {SIZES[0]} to {SIZES[-1]} pixels")
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: choose at least 1")
+    check_stray_labels(data)
+    folder = data.path / "prepared"
+    folder.mkdir(exist_ok=True)
+    with files.locked(folder):
+        jobs = _find_jobs(data, stems, ordered, size, crop, quiet)
+        if jobs:
+            need = check_disk(folder, jobs, free_bytes)
+            if not quiet:
+                print(need, flush=True)
+            _build_all(jobs, workers or len(os.sched_getaffinity(0)), quiet)
+    if not quiet:
+        print(f"{folder}: {len(jobs)} videos prepared now, {len(stems) - len(jobs)} were before")
+
+
+def _find_jobs(
+    data: Dataset, stems: list[str], streams: tuple[str, ...], size: int,
+    crop: tuple[int, int, int, int] | None, quiet: bool,
+) -> list[Job]:
+    jobs, faults = [], []
+    with Progress(len(stems), "videos", "check", quiet) as progress:
+        for stem in stems:
+            try:
+                job = find_job(data, stem, streams, size, crop)
+            except InputError as error:
+                faults.append(str(error))
+            else:
+                jobs += [job] if job else []
+            progress.update()
+    _raise_faults(faults)
+    return jobs
+
+
+def _build_all(jobs: list[Job], workers: int, quiet: bool) -> None:
+    with Progress(sum(job.frames for job in jobs), "frames", "prepare", quiet) as progress:
+        progress.skip(sum(finished_frames(job) for job in jobs))
+        faults = run_jobs(build, jobs, workers, progress.update)
+    _raise_faults(faults)
+
+
+def _raise_faults(faults: list[str]) -> None:
+    if len(faults) > 1:
+        raise InputError(f"{len(faults)} videos have faults: " + " | ".join(faults))
+    if faults:
+        raise InputError(faults[0])

@@ -1,0 +1,230 @@
+"""Preparing one video: its frame table, and an LMDB per stream, in one pass that can be taken up again."""
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, NamedTuple, TextIO
+
+import lmdb
+import numpy as np
+
+from data_prep import files, lmdb_store
+from data_prep.datum import encode_grey, encode_raw
+from data_prep.errors import InputError
+from data_prep.images import crop_grey, resize_grey
+from data_prep.motion import FRAMES, motion_images
+from data_prep.video import read_frames
+
+BATCH_BYTES = 32 << 20  # what is written, and so safe from a crash, at once
+BATCH_FRAMES = 512
+# A motion image spans this many frames before its own, so that many are read again when work is taken up.
+LEAD = FRAMES // 2
+
+Report = Callable[[int], None]
+
+
+class Stream(NamedTuple):
+    """How a stream's images, uint8 C×size×size, come from the resized frames, and how one is stored."""
+
+    channels: int
+    images: Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
+    encode: Callable[[np.ndarray], bytes]
+    compressed: bool  # so that the size depends on the content
+
+
+STREAMS = {
+    "shape": Stream(1, lambda frames: (frame[None] for frame in frames), lambda image: encode_grey(image[0]), True),
+    "motion": Stream(4, motion_images, encode_raw, False),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to prepare. `recipe` is what the result depends on; it goes into meta.json."""
+
+    video: Path
+    folder: Path
+    streams: tuple[str, ...]
+    kept: dict[str, Any] | None  # meta.json of the streams that are there already and stay
+    recipe: dict[str, Any]
+    frames: int  # as counted without decoding, for the progress
+    labelled: int | None  # rows of its labels file
+
+    @property
+    def partial(self) -> Path:
+        """Where the work lies until it is whole."""
+        return self.folder.with_name(f".{self.folder.name}.partial")
+
+
+class State(NamedTuple):
+    """How far the work is: whole frames on the disk, and per stream the sum of each channel's values."""
+
+    frames: int
+    sums: dict[str, list[int]]
+
+
+def build(job: Job, report: Report) -> None:
+    """Prepare a video; `report` is told the number of frames done as they are, without those of an earlier run.
+
+    Killed at any point, the next call goes on after the last batch that was written: it decodes the video from
+    its start, since frames depend on those before, but computes and writes only what is missing.
+    Raises InputError, leaving nothing behind, if the video is damaged or the disk is full.
+    """
+    job.partial.mkdir(parents=True, exist_ok=True)
+    with files.locked(job.partial, wait=True):
+        try:
+            _write(job, report)
+        except InputError:
+            files.remove(job.partial)
+            raise
+        except (lmdb.Error, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise  # nobody listens any more: the command was killed
+            files.remove(job.partial)
+            raise InputError(f"{job.folder}: cannot be written ({_fault(error)}), and what was written of it is "
+                             "removed; make room and run the same command again") from None
+
+
+def finished_frames(job: Job) -> int:
+    """How many frames an interrupted run left on the disk."""
+    return _read_state(job).frames
+
+
+def _write(job: Job, report: Report) -> None:
+    state = _read_state(job)
+    if state.frames == 0:
+        for stream in job.streams:
+            files.remove(job.partial / f"{stream}.lmdb")
+    with open(job.partial / "frames.csv", "w", encoding="utf-8") as table:
+        times = _Times(table)
+        state = _write_streams(job, state, times, report)
+    if job.labelled is not None and job.labelled != state.frames:
+        raise InputError(f"{job.video}: has {state.frames} frames, but its labels have {job.labelled} rows; "
+                         "write a row per frame")
+    _finish(job, state, times.rate)
+
+
+def _write_streams(job: Job, state: State, times: _Times, report: Report) -> State:
+    first = max(state.frames - LEAD, 0)
+    writers = {stream: lmdb_store.Writer(job.partial / f"{stream}.lmdb") for stream in job.streams}
+    batch: dict[str, list[tuple[int, bytes]]] = {stream: [] for stream in job.streams}
+    done, sums = state.frames, {stream: np.array(state.sums[stream], np.int64) for stream in job.streams}
+    size = 0
+    try:
+        for frame, images in enumerate(_images(job, first, times), first):
+            if frame < state.frames:
+                continue
+            for stream, image in zip(job.streams, images):
+                value = STREAMS[stream].encode(image)
+                batch[stream].append((frame, value))
+                sums[stream] += image.reshape(len(image), -1).sum(axis=1, dtype=np.int64)
+                size += len(value)
+            done = frame + 1
+            if size >= BATCH_BYTES or done % BATCH_FRAMES == 0:
+                state = _commit(job, writers, batch, done, sums)
+                size = 0
+            report(1)
+        return _commit(job, writers, batch, done, sums)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def _images(job: Job, first: int, times: _Times) -> Iterator[tuple[np.ndarray, ...]]:
+    """The images of all streams, frame by frame, from frame `first`."""
+    copies = itertools.tee(resized(job, first, times.add), len(job.streams))
+    return zip(*(STREAMS[stream].images(copy) for stream, copy in zip(job.streams, copies)))
+
+
+def resized(job: Job, first: int = 0, told: Callable[[int, float], None] | None = None) -> Iterator[np.ndarray]:
+    """The job's frames from `first`, cropped and squashed; `told` hears the time of every one, from 0."""
+    for index, seconds, grey in read_frames(job.video):
+        if told:
+            told(index, seconds)
+        if index >= first:
+            yield resize_grey(crop_grey(grey, job.recipe["crop"]), job.recipe["size"])
+
+
+def _commit(job: Job, writers: dict[str, lmdb_store.Writer], batch: dict[str, list[tuple[int, bytes]]],
+            frames: int, sums: dict[str, np.ndarray]) -> State:
+    for stream, writer in writers.items():
+        writer.write(batch[stream])
+        batch[stream].clear()
+    state = State(frames, {stream: total.tolist() for stream, total in sums.items()})
+    # Written after the LMDBs, so it never promises more than they hold; they may hold more, which is written again.
+    files.write_json(job.partial / "state.json", {"recipe": _work(job), **state._asdict()})
+    return state
+
+
+def _read_state(job: Job) -> State:
+    """Where an interrupted run of the same work stopped; zero if there is none."""
+    start = State(0, {stream: [0] * STREAMS[stream].channels for stream in job.streams})
+    try:
+        content = files.read_json(job.partial / "state.json")
+        found = State(content["frames"], content["sums"]) if content["recipe"] == _work(job) else start
+    except (InputError, KeyError, TypeError):
+        return start
+    return found
+
+
+def _work(job: Job) -> dict[str, Any]:
+    return {**job.recipe, "streams": list(job.streams)}
+
+
+def _finish(job: Job, state: State, rate: float | None) -> None:
+    """Put the finished parts in their place, and meta.json, which says that the video is prepared, last."""
+    kept = job.kept or {"streams": [], "mean": {}, "digest": {}}
+    pixels = state.frames * job.recipe["size"] ** 2
+    meta = {
+        **job.recipe,
+        "frames": state.frames,
+        "fps": rate,
+        "streams": [stream for stream in STREAMS if stream in job.streams or stream in kept["streams"]],
+        "mean": {**kept["mean"], **{s: [total / pixels for total in state.sums[s]] for s in job.streams}},
+        "digest": {**kept["digest"], **{s: _digest(job.partial / f"{s}.lmdb") for s in job.streams}},
+    }
+    # Killed from here on, the next run starts anew.
+    files.remove(job.partial / "state.json")
+    if job.kept is None:
+        files.remove(job.folder / "meta.json")
+    job.folder.mkdir(exist_ok=True)
+    for name in STREAMS:
+        if name in job.streams:
+            files.remove(job.partial / f"{name}.lmdb" / "lock.mdb")
+            files.replace(job.partial / f"{name}.lmdb", job.folder / f"{name}.lmdb")
+        elif name not in kept["streams"]:
+            files.remove(job.folder / f"{name}.lmdb")
+    files.replace(job.partial / "frames.csv", job.folder / "frames.csv")
+    files.write_json(job.folder / "meta.json", meta)
+    files.remove(job.partial)
+
+
+def _digest(path: Path) -> str:
+    return lmdb_store.digest(lmdb_store.open_reader(path))
+
+
+class _Times:
+    """Writes frames.csv row by row, and knows the average rate in the end."""
+
+    def __init__(self, table: TextIO):
+        self._table = table
+        self._last = (0, 0.0)
+        table.write("frame,time\n")
+
+    def add(self, frame: int, seconds: float) -> None:
+        self._last = (frame, seconds)
+        self._table.write(f"{frame},{seconds:.9f}\n")
+
+    @property
+    def rate(self) -> float | None:
+        frame, seconds = self._last
+        return frame / seconds if seconds > 0 else None
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, lmdb.DiskError) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    return str(error)
