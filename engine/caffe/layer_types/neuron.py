@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -73,6 +72,6 @@ class DropoutLayer(NeuronLayer):
         if self.phase != TRAIN:
             return [x.clone()]
         keep = 1 - self.layer_param.dropout_param.dropout_ratio
-        drawn = torch.as_tensor(rng.main().bernoulli(keep, x.numel(), np.float64))
+        drawn = torch.as_tensor(rng.main().bernoulli(keep, x.numel()))
         mask = drawn.to(device=x.device, dtype=x.dtype).view_as(x)
         return [x * mask * (1 / keep)]
