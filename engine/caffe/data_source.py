@@ -72,11 +72,10 @@ class DatumCursor:
         return self._cursor.key().decode(errors="replace")
 
     def datum(self) -> caffe_pb2.Datum:
-        """The current Datum. Raises CaffeError, with the key, for a value that is none."""
-        where = f"{self.path}, key {self.key()}"
-        datum = binaryproto.parse(self._cursor.value(), caffe_pb2.Datum(), where)
+        """The current Datum. Raises CaffeError for a value that is none (the caller says where: `path`, `key`)."""
+        datum = binaryproto.parse(self._cursor.value(), caffe_pb2.Datum(), "the value")
         if not datum.data and not datum.float_data:
-            raise CaffeError(f"{where}: the value is no Caffe Datum with an image; is this another kind of LMDB?")
+            raise CaffeError("the value is no Caffe Datum with an image; is this another kind of LMDB?")
         return datum
 
     def advance(self) -> None:

@@ -51,6 +51,7 @@ def make_sources(folder: Path) -> None:
     """Write the LMDBs `raw`, `floats`, `color`, `grey`, `growing` and `mean.binaryproto` into the folder."""
     import cv2
     import lmdb
+
     from caffe.proto import caffe_pb2
 
     rng = np.random.RandomState(7)

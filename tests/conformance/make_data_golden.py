@@ -7,11 +7,12 @@ import os
 import tempfile
 from pathlib import Path
 
-os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - glog has it so
+os.environ["GLOG_minloglevel"] = "2"
 
-import caffe
 import numpy as np
 from data_cases import CASES, GOLDEN, make_sources, run_case
+
+import caffe
 
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)

@@ -39,6 +39,7 @@ class Layer:
     same_count = False
     auto_tops = False
     dtype: Dtype = np.float32
+    param_str = param_str_ = ""  # what a prototxt tells a user's layer; old code reads the latter
 
     def __init__(self, layer_param: caffe_pb2.LayerParameter):
         self.layer_param = layer_param

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -93,7 +94,7 @@ class Slice(TensorLayer):
         if len(points) != parts - 1:
             raise self.fault(f"has {len(points)} slice_point(s) for {parts} tops; it needs one fewer than tops")
         ends = [0, *points, length]
-        sizes = [stop - start for start, stop in zip(ends, ends[1:])]
+        sizes = [stop - start for start, stop in pairwise(ends)]
         if min(sizes) < 1:
             raise self.fault(f"slice_points {points} must rise from above 0 to below {length}, "
                              f"the length of axis {self.axis}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from caffe import context, fillers, rng
 from caffe.blob import Blob
@@ -98,14 +97,24 @@ class Data(Layer):
         try:
             self.cursor = DatumCursor(param.source)
             self.transform = DataTransformer(self.layer_param.transform_param, self.phase)
-            # Caffe seeds its transformer twice and then the prefetching thread
-            self.transform.seed()
-            self._shape(top, self.transform.shape(self._image()))
-            self.transform.seed()
-            rng.main().uint32(1)
         except CaffeError as error:
             raise self.fault(str(error)) from error
+        # Caffe seeds its transformer twice and then the prefetching thread
+        self.transform.seed()
+        with self._naming_the_datum():
+            image = self.transform.image_of(self.cursor.datum())
+            self._shape(top, self.transform.shape(image))
+        self.transform.seed()
+        rng.main().uint32(1)
         self.offset = 0
+
+    @contextmanager
+    def _naming_the_datum(self) -> Iterator[None]:
+        """Errors inside say which source and key they come from."""
+        try:
+            yield
+        except CaffeError as error:
+            raise self.fault(f"{self.cursor.path}, key {self.cursor.key()}: {error}") from error
 
     def _shape(self, top: Sequence[Blob], image_shape: tuple[int, ...]) -> None:
         size = self.layer_param.data_param.batch_size
@@ -113,16 +122,13 @@ class Data(Layer):
         if len(top) > 1:
             top[1].reshape(size)
 
-    def _image(self) -> np.ndarray:
-        self.datum = self.cursor.datum()
-        return self.transform.image_of(self.datum)
-
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for item in range(self.layer_param.data_param.batch_size):
             while not self._is_ours():
                 self._advance()
-            try:
-                image = self._image()
+            with self._naming_the_datum():
+                datum = self.cursor.datum()
+                image = self.transform.image_of(datum)
                 shape = self.transform.shape(image)
                 if item == 0:
                     self._shape(top, shape)
@@ -130,10 +136,8 @@ class Data(Layer):
                     raise CaffeError(f"the image gives {shape} (channels, height, width), the first of its batch "
                                      f"{top[0].shape[1:]}; make all images of one size, or set batch_size: 1")
                 top[0].data[item] = self.transform(image)
-            except CaffeError as error:
-                raise self.fault(f"{self.cursor.path}, key {self.cursor.key()}: {error}") from error
             if len(top) > 1:
-                top[1].data[item] = self.datum.label
+                top[1].data[item] = datum.label
             self._advance()
 
     def _is_ours(self) -> bool:
