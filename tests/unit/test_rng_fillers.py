@@ -11,6 +11,10 @@ from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
 GOLDEN = np.load(Path(__file__).parents[1] / "conformance" / "golden" / "fillers.npz")
+# Of 2,000,001 values with std 0.01 from seed 15485863, written by a C++ program built with that Boost.
+BOOST_DIGESTS = {
+    "1.58": "0ddac3f44bf04d5e37e4188de956008065f252fff8d212eb76699efc5cfe0708",
+}
 CASES = range(len(GOLDEN["fillers"]))
 
 
@@ -73,6 +77,19 @@ def test_shuffled_is_a_permutation_and_takes_a_word_for_each_swap():
     assert sorted(stream.shuffled(8)) == list(range(8))
     other.uint32(7)
     assert stream.uint32(1) == other.uint32(1)
+
+
+def test_shuffled_is_the_order_of_real_caffes_image_data_layer():
+    # Labels that ImageData with shuffle gave in real Caffe 1.0 for a list numbered 0 to 39, after set_random_seed(7).
+    expected = [9, 26, 27, 21, 31, 3, 8, 30, 24, 6, 1, 16, 23, 32, 18, 28, 17, 15, 29, 5, 20, 13, 10, 34, 4, 25, 22,
+                35, 38, 0, 33, 7, 39, 11, 36, 14, 37, 19, 12, 2]
+    assert rng.Stream(int(rng.Stream(7).uint32(1)[0])).shuffled(40).tolist() == expected
+
+
+@pytest.mark.parametrize(("boost", "digest"), BOOST_DIGESTS.items())
+def test_gaussian_numbers_equal_those_of_older_boosts(boost, digest):
+    values = rng.Stream(15485863, boost).gaussian(0, 0.01, 2_000_001)
+    assert hashlib.sha256(values.tobytes()).hexdigest() == digest
 
 
 def test_main_stream_is_seeded_for_the_process():
