@@ -6,6 +6,7 @@ checked, and the error says what the file looks like.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from typing import TypeVar
@@ -73,10 +74,7 @@ def read_blob(path: str | os.PathLike) -> caffe_pb2.BlobProto:
     blob = read(path, caffe_pb2.BlobProto())
     shape = blob_shape(blob)
     stored = len(blob.double_data) or len(blob.data)
-    count = 1
-    for extent in shape:
-        count *= extent
-    if stored != count or stored == 0:
+    if stored != math.prod(shape) or stored == 0 or min(shape, default=0) < 0:
         raise CaffeError(f"{os.fspath(path)}: its shape is {' '.join(map(str, shape)) or 'missing'} but it "
                          f"holds {stored} numbers: not a blob of Caffe's (a fork's, or another kind of file)")
     return blob

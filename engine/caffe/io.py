@@ -6,6 +6,7 @@ see caffe.resampling.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,11 +32,10 @@ def blobproto_to_array(blob: caffe_pb2.BlobProto, return_diff: bool = False) -> 
     """
     values = binaryproto.numbers(blob, "diff" if return_diff else "data").astype(np.float64)
     shape = binaryproto.blob_shape(blob)
-    try:
-        return values.reshape(shape)
-    except ValueError:
+    if not _fits(values, shape):
         raise ValueError(f"the blob's shape is {' '.join(map(str, shape)) or 'missing'} but it holds {len(values)} "
-                         "numbers: not a BlobProto of Caffe's, or a damaged one") from None
+                         "numbers: not a BlobProto of Caffe's, or a damaged one")
+    return values.reshape(shape)
 
 
 def array_to_blobproto(arr: np.ndarray, diff: np.ndarray | None = None) -> caffe_pb2.BlobProto:
@@ -83,9 +83,13 @@ def datum_to_array(datum: caffe_pb2.Datum) -> np.ndarray:
         raise ValueError("the Datum holds an encoded image: decode datum.data first (cv2.imdecode)")
     values = np.frombuffer(datum.data, np.uint8).copy() if datum.data else np.array(datum.float_data, float)
     size = datum.channels, datum.height, datum.width
-    if len(values) != np.prod(size):
+    if not _fits(values, size):
         raise ValueError(f"the Datum's size is {size} but it holds {len(values)} numbers")
     return values.reshape(size)
+
+
+def _fits(values: np.ndarray, shape: Sequence[int]) -> bool:
+    return len(values) == math.prod(shape) and min(shape, default=0) >= 0
 
 
 def load_image(filename: str | os.PathLike, color: bool = True) -> np.ndarray:

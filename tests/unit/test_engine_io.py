@@ -51,6 +51,13 @@ def test_blob_of_the_old_format_has_four_axes():
     assert caffe.io.blobproto_to_array(blob).shape == (1, 2, 1, 3)
 
 
+@pytest.mark.parametrize("shape", [(), (7,), (-1,), (-2, -3), (0,)])
+def test_blob_of_another_size_than_its_shape_is_said(shape):
+    blob = caffe_pb2.BlobProto(data=range(6), shape=caffe_pb2.BlobShape(dim=shape))
+    with pytest.raises(ValueError, match="holds 6 numbers"):
+        caffe.io.blobproto_to_array(blob)
+
+
 def test_blob_in_double_precision_is_read_exactly():
     blob = caffe_pb2.BlobProto(double_data=[0.1, 0.2])
     blob.shape.dim.append(2)
