@@ -6,6 +6,10 @@ Source of the order: src/caffe/util/db_lmdb.cpp, src/caffe/layers/data_layer.cpp
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -13,6 +17,13 @@ import lmdb
 from caffe import binaryproto
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
+
+_READ_ALL = """
+import collections, os, sys, lmdb
+path = sys.argv[1]
+with lmdb.open(path, readonly=True, lock=False, subdir=os.path.isdir(path)).begin() as transaction:
+    collections.deque(transaction.cursor(), maxlen=0)
+"""
 
 
 class Database:
@@ -25,6 +36,18 @@ class Database:
                                          subdir=os.path.isdir(path))
         except lmdb.Error as error:
             raise CaffeError(f"{path}: cannot be opened as an LMDB ({_reason(error, path)})") from error
+        self._check_length()
+
+    def _check_length(self) -> None:
+        """Raise if the file is cut short: reading beyond its end would end the process.
+
+        A whole file may lack pages too, at its end, that were never used: then another process tries to read it.
+        """
+        file = os.path.join(self.path, "data.mdb") if os.path.isdir(self.path) else self.path
+        needed = (self.environment.info()["last_pgno"] + 1) * self.environment.stat()["psize"]
+        if os.path.getsize(file) < needed and subprocess.run(
+                [sys.executable, "-c", _READ_ALL, self.path], capture_output=True).returncode:
+            raise CaffeError(f"{file}: is cut short, {os.path.getsize(file)} of {needed} bytes: copy it again")
 
     def __del__(self) -> None:
         if hasattr(self, "environment"):
@@ -59,13 +82,17 @@ class DatumCursor:
     def __init__(self, path: str):
         self.path = path
         self._database = open_lmdb(path)
-        self._transaction = self._database.environment.begin(buffers=False)
-        try:
-            self._cursor = self._transaction.cursor()
+        with self._reading():
+            self._cursor = self._database.environment.begin().cursor()
             if not self._cursor.first():
                 raise CaffeError(f"{path}: the LMDB is empty; write Datums into it")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except lmdb.Error as error:
-            raise CaffeError(f"{path}: cannot be read as an LMDB ({_reason(error, path)})") from error
+            raise CaffeError(f"{self.path}: cannot be read as an LMDB ({_reason(error, self.path)})") from error
 
     def key(self) -> str:
         """The current key, to be shown."""
@@ -79,6 +106,7 @@ class DatumCursor:
         return datum
 
     def advance(self) -> None:
-        """Go to the next key, after the last one to the first."""
-        if not self._cursor.next():
-            self._cursor.first()
+        """Go to the next key, after the last one to the first. Raises CaffeError for a damaged LMDB."""
+        with self._reading():
+            if not self._cursor.next():
+                self._cursor.first()

@@ -1,6 +1,6 @@
 """Record what real Caffe 1.0's Data layer gives for data_cases.py in golden/data_layer.npz.
 
-usage, inside real Caffe, from this folder: python3 make_data_golden.py
+usage, inside real Caffe: python3 tests/conformance/make_data_golden.py
 """
 
 import os

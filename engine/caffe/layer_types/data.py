@@ -145,5 +145,8 @@ class Data(Layer):
         return self.phase == caffe_pb2.TEST or self.offset % context.solver_count() == context.solver_rank()
 
     def _advance(self) -> None:
-        self.cursor.advance()
+        try:
+            self.cursor.advance()
+        except CaffeError as error:
+            raise self.fault(str(error)) from error
         self.offset += 1
