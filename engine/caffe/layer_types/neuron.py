@@ -48,7 +48,7 @@ class _Rectify(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (values,) = ctx.saved_tensors
-        return torch.where(values > 0, gradient, ctx.slope * gradient), None, None
+        return torch.ops.aten.leaky_relu_backward(gradient, values, ctx.slope, False), None, None
 
 
 @register

@@ -38,13 +38,14 @@ class LRNLayer(TensorLayer):
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         x = bottoms[0]
         lrn = self.layer_param.lrn_param
-        size, around = lrn.local_size, lrn.local_size // 2
-        if lrn.norm_region == lrn.ACROSS_CHANNELS:
-            squares = (x * x).flatten(2).unsqueeze(1)
-            mean = functional.avg_pool2d(squares, (size, 1), 1, (around, 0)).view_as(x)
-            return [x * (lrn.k + lrn.alpha * mean) ** -lrn.beta]
-        mean = functional.avg_pool2d(x * x, size, 1, around)
-        return [x * (1 + lrn.alpha * mean) ** -lrn.beta]
+        around = lrn.local_size // 2
+        if lrn.norm_region == lrn.WITHIN_CHANNEL:
+            mean = functional.avg_pool2d(x * x, lrn.local_size, 1, around)
+            return [x * (1 + lrn.alpha * mean) ** -lrn.beta]
+        channel = torch.arange(x.shape[1], device=x.device)
+        neighbours = ((channel[:, None] - channel).abs() <= around).to(x.dtype)
+        total = (neighbours @ (x * x).flatten(2)).view_as(x)
+        return [x * (lrn.k + lrn.alpha / lrn.local_size * total) ** -lrn.beta]
 
 
 @register

@@ -216,14 +216,19 @@ class PoolingLayer(TensorLayer):
 
     def _maximum(self, x: torch.Tensor) -> list[torch.Tensor]:
         high, wide = self._sides
-        above = torch.where(x > -FLT_MAX, x, -FLT_MAX)
-        y, index = functional.max_pool2d(self._covered(above, -torch.inf), (high.kernel, wide.kernel),
-                                         self._stride, return_indices=True)
-        y = y.clamp(min=-FLT_MAX)
+        y, index = self._first_maximum(x)
+        if not (y > -FLT_MAX).all():  # a NaN, which wins in torch, or nothing that counts
+            y, index = self._first_maximum(torch.where(x > -FLT_MAX, x, -FLT_MAX))
+            y = y.clamp(min=-FLT_MAX)
         if len(self.layer_param.top) == 1:
             return [y]
         row, column = index // wide.covered - high.pad, index % wide.covered - wide.pad
         return [y, torch.where(y > -FLT_MAX, row * wide.length + column, -1).to(x.dtype)]
+
+    def _first_maximum(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each window's first maximum, and where it is in what the windows cover."""
+        kernel = [side.kernel for side in self._sides]
+        return functional.max_pool2d(self._covered(x, -torch.inf), kernel, self._stride, return_indices=True)
 
     def _average(self, x: torch.Tensor) -> torch.Tensor:
         high, wide = self._sides
