@@ -132,7 +132,7 @@ class Net:
             tops += [self._append_blob(AUTOMATIC, blob_needs) for _ in range(least - len(tops))]
         layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
         for j, blob_id in enumerate(tops):
-            self._blob_loss_weights[blob_id] = layer.loss_weight(j)
+            self._blob_loss_weights[blob_id] = layer.top_loss_weight(j)
         index = len(self.layers)
         self.layers.append(layer)
         self._layer_names.append(layer_param.name)
@@ -170,7 +170,7 @@ class Net:
             if spec.name:
                 named[spec.name] = len(self.learnable_params)
             self.learnable_params.append(Learnable(
-                blob, spec.name, layer.name, j, spec.lr_mult, spec.decay_mult,
+                blob, spec.name, layer.layer_param.name, j, spec.lr_mult, spec.decay_mult,
                 spec.HasField("lr_mult"), spec.HasField("decay_mult")))
         return any(layer.param_propagate_down)
 
@@ -200,7 +200,7 @@ class Net:
         for i in reversed(range(len(self.layers))):
             tops, bottoms = self._tops[i], self._bottoms[i]
             needs = self._bottom_need_backward[i]
-            contributes = any(self.layers[i].loss_weight(j) or b in under_loss for j, b in enumerate(tops))
+            contributes = any(self.layers[i].top_loss_weight(j) or b in under_loss for j, b in enumerate(tops))
             if self._need_backward[i] and all(b in skipped for b in tops):
                 self._need_backward[i] = False
                 needs[:] = [False] * len(needs)
@@ -229,7 +229,7 @@ class Net:
             layer.reshape(bottom, top)
             layer.forward(bottom, top)
             for j, blob in enumerate(top):
-                if layer.loss_weight(j):
+                if layer.top_loss_weight(j):
                     loss += float(torch.dot(blob.tensor().reshape(-1), blob.diff_tensor().reshape(-1)))
             if self.debug_info:
                 self._forward_debug_info(i)

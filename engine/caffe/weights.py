@@ -97,11 +97,11 @@ def save_hdf5(net: Net, file: str, write_diff: bool = False) -> None:
     """Write /data/<layer>/<i> (parameters that the layer owns) and, if asked, /diff/<layer>/<i>."""
     arrays: dict[str, Any] = {}
     for part in ("data", "diff") if write_diff else ("data",):
-        for i, layer in enumerate(net.layers):
-            arrays[f"{part}/{layer.name}"] = None
+        for i, (name, layer) in enumerate(zip(net._layer_names, net.layers)):
+            arrays[f"{part}/{name}"] = None
             for j, blob in enumerate(layer.blobs):
                 if part == "diff" or net.param_owner(i, j):
-                    arrays[f"{part}/{layer.name}/{j}"] = getattr(blob, part)
+                    arrays[f"{part}/{name}/{j}"] = getattr(blob, part)
     write_hdf5(file, arrays)
 
 
@@ -134,21 +134,21 @@ def load_hdf5(net: Net, file: str) -> None:
     with open_hdf5(file) as source:
         if "data" not in source:
             raise CaffeError(f"{file}: has no group /data; it is not a Caffe HDF5 snapshot")
-        for i, layer in enumerate(net.layers):
-            group = source["data"].get(layer.name)
+        for i, (name, layer) in enumerate(zip(net._layer_names, net.layers)):
+            group = source["data"].get(name)
             if group is None:
                 continue
             if len(group) > len(layer.blobs):
-                raise CaffeError(f"{file}: layer '{layer.name}' has {len(group)} blobs, "
+                raise CaffeError(f"{file}: layer '{name}' has {len(group)} blobs, "
                                  f"the net's has {len(layer.blobs)}")
             for j, blob in enumerate(layer.blobs):
                 if str(j) in group:
                     values = group[str(j)]
                     if values.shape != blob.shape:
-                        raise _shape_error(file, layer.name, j, values.shape, blob)
+                        raise _shape_error(file, name, j, values.shape, blob)
                     blob.data[...] = np.asarray(values)
                 elif net.param_owner(i, j):
-                    raise CaffeError(f"{file}: layer '{layer.name}' lacks blob {j}")
+                    raise CaffeError(f"{file}: layer '{name}' lacks blob {j}")
 
 
 def _first_by_name(net: Net) -> dict[str, int]:

@@ -320,3 +320,30 @@ def test_gpu_mode_without_a_gpu_warns_once_and_computes(net, capsys):
     assert fill(net(CHAIN)).forward()["loss"] > 0
     assert capsys.readouterr().err.count("no CUDA device") == 1
     caffe.set_mode_cpu()
+
+
+def test_a_users_layer_may_have_attributes_of_any_everyday_name(net, tmp_path, monkeypatch):
+    (tmp_path / "everyday_layer.py").write_text("""
+import caffe
+class Everyday(caffe.Layer):
+    def setup(self, bottom, top):
+        self.loss_weight, self.loss_weights, self.name, self.loss = 2.0, [3.0], "mine", None
+        self.blobs.add_blob(2)
+    def reshape(self, bottom, top):
+        top[0].reshape(1)
+    def forward(self, bottom, top):
+        top[0].data[...] = bottom[0].data.sum()
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = top[0].diff
+""")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    python = 'loss_weight: 2 python_param { module: "everyday_layer" layer: "Everyday" }'
+    made = fill(net("force_backward: true " + DATA + layer("own", "Python", "x", "loss", python)))
+    made.forward()
+    made.backward()
+    assert (made.blobs["x"].diff == 2).all()
+    made.params["own"][0].data[...] = 7
+    made.save_hdf5(tmp_path / "w.h5")
+    made.params["own"][0].data[...] = 0
+    made.load_hdf5(tmp_path / "w.h5")
+    assert (made.params["own"][0].data == 7).all()

@@ -46,7 +46,7 @@ class Layer:
         self.name = layer_param.name
         self.phase = layer_param.phase
         self.blobs = BlobVec(dtype=self.dtype)
-        self.loss_weights: list[float] = []
+        self._top_loss_weights: list[float] = []
         # which bottoms and which parameters get a gradient: the net decides
         self.bottom_need_backward: list[bool] = []
         self.param_propagate_down: list[bool] = []
@@ -74,7 +74,7 @@ class Layer:
 
     def fault(self, message: str) -> CaffeError:
         """An error that names this layer, to be raised."""
-        return CaffeError(f"layer '{self.name}' ({self.type}): {message}")
+        return CaffeError(f"layer '{self.layer_param.name}' ({self.type}): {message}")
 
     # -- for the net -----------------------------------------------------------------------------------------
     def set_up(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -89,9 +89,9 @@ class Layer:
         self.reshape(bottom, top)
         self._set_loss_weights(top)
 
-    def loss_weight(self, top_index: int) -> float:
+    def top_loss_weight(self, top_index: int) -> float:
         """The weight of a top in the net's loss; 0 for a top that is no loss."""
-        return self.loss_weights[top_index] if top_index < len(self.loss_weights) else 0.0
+        return self._top_loss_weights[top_index] if top_index < len(self._top_loss_weights) else 0.0
 
     def _check_count(self, kind: str, count: int, allowed: Count) -> None:
         if allowed is None:
@@ -107,7 +107,7 @@ class Layer:
             return
         if len(weights) != len(top):
             raise self.fault(f"has {len(weights)} loss_weight(s) for {len(top)} top(s); give none or one for each")
-        self.loss_weights = weights
+        self._top_loss_weights = weights
         for blob, weight in zip(top, weights):
             if weight:
                 blob.mutable_diff_tensor().fill_(weight)
