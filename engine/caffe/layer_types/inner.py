@@ -15,7 +15,7 @@ from caffe.proto import caffe_pb2
 
 
 @register
-class InnerProductLayer(TensorLayer):
+class InnerProduct(TensorLayer):
     """y = x Wᵀ + b, with the axes of x from `axis` on as one vector of length K.
 
     W is N × K, or K × N with `transpose` (then y = x W + b); N is num_output.
@@ -55,7 +55,7 @@ class InnerProductLayer(TensorLayer):
 
 
 @register
-class ScaleLayer(TensorLayer):
+class Scale(TensorLayer):
     """y = s · x (+ b), with s and b spread over the axes of x before `axis` and behind their own.
 
     s is a parameter of `num_axes` axes (−1: all to the end; 0: one number; default filler: 1) or the second

@@ -13,7 +13,7 @@ from caffe.layer_types.base import TensorLayer, register
 from caffe.proto.caffe_pb2 import TRAIN
 
 
-class NeuronLayer(TensorLayer):
+class Neuron(TensorLayer):
     """One bottom, one top of its shape (include/caffe/layers/neuron_layer.hpp)."""
 
     bottoms = 1
@@ -25,7 +25,7 @@ class NeuronLayer(TensorLayer):
 
 
 @register
-class ReLULayer(NeuronLayer):
+class ReLU(Neuron):
     """y = max(x, 0) + negative_slope · min(x, 0); at 0 the gradient is negative_slope.
 
     In place, y's sign decides about the gradient, as x is gone. Source: src/caffe/layers/relu_layer.cpp.
@@ -52,7 +52,7 @@ class _Rectify(torch.autograd.Function):
 
 
 @register
-class DropoutLayer(NeuronLayer):
+class Dropout(Neuron):
     """TRAIN: y = x · m / (1 − dropout_ratio), each m drawn as 1 with probability 1 − dropout_ratio, or 0.
 
     TEST: y = x. The draws come from the main random stream on every device, so that a seed gives the same

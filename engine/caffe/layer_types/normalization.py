@@ -14,7 +14,7 @@ from caffe.proto import caffe_pb2
 
 
 @register
-class LRNLayer(TensorLayer):
+class LRN(TensorLayer):
     """Local response normalisation over `local_size` (odd, n) neighbours, for bottoms of 4 axes.
 
     ACROSS_CHANNELS: y = x / (k + alpha/n · Σ x²)^beta, the sum over n channels around x's own.
@@ -49,7 +49,7 @@ class LRNLayer(TensorLayer):
 
 
 @register
-class BatchNormLayer(TensorLayer):
+class BatchNorm(TensorLayer):
     """y = (x − mean) / √(var + eps), per channel (axis 1); no learned factor or shift: Scale does that.
 
     Blobs: running sum of means, running sum of variances, their weight s; no solver may touch them, so their

@@ -19,7 +19,7 @@ _CONVOLUTIONS: dict[int, Callable] = {1: functional.conv1d, 2: functional.conv2d
 
 
 @register
-class ConvolutionLayer(TensorLayer):
+class Convolution(TensorLayer):
     """y = Σ w · x + b over windows on the axes behind the channel axis (`axis`), any number of them.
 
     Weights are num_output × channels/group × kernel. A side of length L gives
@@ -141,7 +141,7 @@ class Side(NamedTuple):
 
 
 @register
-class PoolingLayer(TensorLayer):
+class Pooling(TensorLayer):
     """The maximum or the average of windows on the last two of 4 axes.
 
     A side of length L gives (L + 2·pad − kernel) / stride + 1 windows, rounded up by default; with padding, a
