@@ -6,7 +6,7 @@ usage, inside real Caffe: python3 tests/conformance/make_layer_goldens.py [FAMIL
 import os
 import sys
 
-os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - glog has it so; 2 leaves out the nets
+os.environ["GLOG_minloglevel"] = "2"  # leaves out the nets
 
 from layer_cases import FAMILIES, cases, golden
 from layer_cases.run import run_case

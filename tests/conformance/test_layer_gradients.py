@@ -80,7 +80,7 @@ class Bench:
         self.layer.bottom_need_backward = [self.layer.allow_force_backward(i) for i in range(len(self.bottom))]
         self.layer.reshape(self.bottom, self.top)
         self.layer.forward(self.bottom, self.top)
-        losses = [self.layer.loss_weight(j) for j in range(len(self.top))]
+        losses = [self.layer.top_loss_weight(j) for j in range(len(self.top))]
         weights = losses if any(losses) else self.weights
         total = sum(float((blob.data * weight).sum()) for blob, weight in zip(self.top, weights))
         for blob, weight in zip(self.top, weights):
