@@ -67,6 +67,8 @@ def set_mode_cpu() -> None:
 def set_mode_gpu() -> None:
     """Compute on the CUDA device chosen by `set_device`; without one, warn once and stay on the CPU."""
     if torch.cuda.is_available():
+        # TF32 rounds products to 10 bits; Caffe's are whole float32
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         _state.device = Device(torch.device("cuda", _state.gpu_index), shares_host=False)
         return
     if not _state.warned_without_gpu:
