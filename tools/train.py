@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import InputError
-from data_prep.files import atomic_path, read_json, remove, write_json
+from data_prep.files import atomic_path, locked, read_json, remove, write_json
 from tools import model
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
@@ -138,24 +137,25 @@ def train(
     for note in [] if quiet else plan.notes:
         print(note)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / TRAINING, {"settings": plan.settings})
-    write_prototxt(plan)
     backend.use_device(gpu)
-    state = run_training(plan, quiet)
-    options = {
-        "hold-out": hold_out if isinstance(hold_out, str) else ",".join(hold_out),
-        "weights": weights,
-        "iterations": iterations,
-        "batch-size": batch_size,
-        "solver": solver,
-        "seed": seed,
-        "validate-every": validate_every,
-        "sampling": sampling,
-        "workers": workers,
-        "gpu": gpu,
-        "output": output,
-    }
-    done = _finish(plan, state, command_line("train", [network, dataset], options))
+    with locked(folder):
+        write_json(folder / TRAINING, {"settings": plan.settings})
+        write_prototxt(plan)
+        state = run_training(plan, quiet)
+        options = {
+            "hold-out": hold_out if isinstance(hold_out, str) else ",".join(hold_out),
+            "weights": weights,
+            "iterations": iterations,
+            "batch-size": batch_size,
+            "solver": solver,
+            "seed": seed,
+            "validate-every": validate_every,
+            "sampling": sampling,
+            "workers": workers,
+            "gpu": gpu,
+            "output": output,
+        }
+        done = _finish(plan, state, command_line("train", [network, dataset], options))
     if not quiet:
         best = state["best"]
         print(f"{output}: best at iteration {best['iteration']}, balanced accuracy {best['balanced_accuracy']:.3f}")
@@ -189,8 +189,7 @@ def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
     from tools import provenance
     from tools.training_run import SNAPSHOTS
 
-    with atomic_path(plan.folder / model.WEIGHTS) as temporary:
-        shutil.copyfile(plan.folder / SNAPSHOTS / state["best"]["weights"], temporary)
+    write_weights(plan.folder / SNAPSHOTS / state["best"]["weights"], plan.folder / model.WEIGHTS)
     done = model.save(
         plan.folder,
         {
@@ -217,3 +216,16 @@ def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
     remove(plan.folder / SNAPSHOTS)
     (plan.folder / SNAPSHOTS).mkdir()  # `caffe train --solver=` snapshots there
     return done
+
+
+def write_weights(source: Path, target: Path) -> None:
+    """Copy weights without what a snapshot's data layer says of this run: where its files lie and where it started
+    reading. So one training gives one file, wherever it runs and however often it is interrupted."""
+    from caffe.proto import caffe_pb2
+    from tools import network
+
+    net = caffe_pb2.NetParameter()
+    net.ParseFromString(source.read_bytes())
+    network.fill_data(net, "TRAIN", source, dataset="", videos=[], workers=0, start_batch=0)
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(net.SerializeToString(deterministic=True))

@@ -85,6 +85,9 @@ def make_plan(
     solver_file = Path(solver) if solver else network.find_solver(place)
     rules = network.read_solver(solver_file)
 
+    if weights and not Path(weights).is_file():
+        raise InputError(f"{weights}: no such file; give a .caffemodel with --weights")
+
     dataset = datasets.open_dataset(dataset_given)
     held_out = [] if hold_out == NOTHING else datasets.choose_videos(dataset, hold_out)
     trained, notes = _videos_to_train_on(dataset, held_out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_prep import video
-from data_prep.files import atomic_path, read_json, remove, sha256, write_json
+from data_prep.files import atomic_path, locked, read_json, remove, sha256, write_json
 from data_prep.progress import Progress
 from tools import bouts, feed, predictions
 from tools.classifier import Classifier
@@ -31,6 +31,11 @@ class Job(NamedTuple):
 def predict_video(trained: Model, classifier: Classifier, job: Job, progress: Progress) -> int:
     """Predict a video, or what an earlier run left to do. Returns the number of frames computed now."""
     job.folder.mkdir(parents=True, exist_ok=True)
+    with locked(job.folder):
+        return _predict(trained, classifier, job, progress)
+
+
+def _predict(trained: Model, classifier: Classifier, job: Job, progress: Progress) -> int:
     identity = {
         "model": trained.hash,
         "video": job.video.name,

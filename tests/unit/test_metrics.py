@@ -23,9 +23,7 @@ def test_scores_equal_scikit_learns(seed):
     truth, predicted = random_labels(seed)
     confusion = metrics.confusion_matrix(truth, predicted, 4)
     assert (confusion == reference.confusion_matrix(truth, predicted)).all()
-    assert metrics.balanced_accuracy(confusion) == pytest.approx(
-        reference.balanced_accuracy_score(truth, predicted)
-    )
+    assert metrics.balanced_accuracy(confusion) == pytest.approx(reference.balanced_accuracy_score(truth, predicted))
     assert metrics.accuracy(confusion) == pytest.approx(reference.accuracy_score(truth, predicted))
     precision, recall, f1, _ = reference.precision_recall_fscore_support(truth, predicted)
     np.testing.assert_allclose(metrics.precisions(confusion), precision)
