@@ -21,15 +21,19 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "mini": {"test_iter": [10], "test_interval": 50, "display": 10, "max_iter": 500, "snapshot": 250},
 }
 SOLVER_MODES = {"": "GPU", "mini": "CPU"}
+THESIS_RATE = 0.01
+# Ours: at the thesis's rate the first steps of RMSProp (rate / sqrt(1 - rms_decay) for every weight) leave most
+# nets from random weights with dead units, so that every frame gets the same class; on either engine.
+LOW_RATES = {"mini": 0.003}
 
 
-def solver(folder: str) -> caffe_pb2.SolverParameter:
+def solver(folder: str, rate: float = THESIS_RATE) -> caffe_pb2.SolverParameter:
     """The solver of thesis section 5.2 (its epsilon is Caffe's power, its b base_lr) on our schedule."""
     message = caffe_pb2.SolverParameter(
         net="train_val.prototxt",
         type="RMSProp",
         rms_decay=0.92,
-        base_lr=0.01,
+        base_lr=rate,
         lr_policy="inv",
         gamma=0.01,
         power=0.472,
@@ -63,12 +67,13 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
     )
 
 
-def solver_header(folder: str) -> str:
+def solver_header(folder: str, rate: float = THESIS_RATE) -> str:
     size = "mini networks" if folder else "full-size networks"
+    other = "" if rate == THESIS_RATE else f"base_lr (at the thesis's {THESIS_RATE} most of them collapse),\n"
     return comment(
         f"The thesis's solver for the {size}: the values of Nado 2016, section 5.2.",
         MADE_BY,
-        "Ours: net, iterations and intervals, snapshots, solver_mode; no weight decay (none is given).",
+        f"Ours: {other}net, iterations and intervals, snapshots, solver_mode; no weight decay (none is given).",
         "`ethocaffe train` writes a filled copy, and one of the train_val.prototxt, into its model.",
     )
 
@@ -89,6 +94,10 @@ def files() -> dict[str, str]:
         folder = Path(profile.folder)
         text = solver_header(profile.folder) + message_text(solver(profile.folder))
         content[str(folder / "solver.prototxt")] = text
+        if profile.folder in LOW_RATES:
+            rate = LOW_RATES[profile.folder]
+            text = solver_header(profile.folder, rate) + message_text(solver(profile.folder, rate))
+            content[str(folder / "solver_low_rate.prototxt")] = text
         for network in networks.NETWORKS:
             for file, (build, use) in USES.items():
                 text = network_header(network, profile, use) + message_text(build(network, profile))
