@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, TextIO
 
+import cv2
 import lmdb
 import numpy as np
 
@@ -120,7 +121,7 @@ def _write_streams(job: Job, state: State, times: _Times, report: Report) -> Sta
             for stream, image in zip(job.streams, images):
                 value = STREAMS[stream].encode(image)
                 batch[stream].append((frame, value))
-                sums[stream] += image.reshape(len(image), -1).sum(axis=1, dtype=np.int64)
+                sums[stream] += [int(cv2.sumElems(channel)[0]) for channel in image]
                 size += len(value)
             done = frame + 1
             if size >= BATCH_BYTES or done % BATCH_FRAMES == 0:
