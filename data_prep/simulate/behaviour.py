@@ -47,6 +47,16 @@ def standing(t: np.ndarray, **changes: np.ndarray | float) -> Pose:
     return {name: np.zeros(len(t)) + changes.get(name, value) for name, value in STANDING.items()}
 
 
+def shifts(rng: np.random.Generator, t: np.ndarray, amplitude: float, every: float) -> np.ndarray:
+    """Still but for a sudden change every so many seconds, within `amplitude` of 0."""
+    count = int(t[-1] / every) + 1
+    levels = rng.uniform(-amplitude, amplitude, count + 1)
+    values = np.full(len(t), levels[0])
+    for moment, change in zip(rng.uniform(0, count * every, count), np.diff(levels)):
+        values += change * smooth((t - moment) / 0.5)
+    return values
+
+
 def breathing(t: np.ndarray, hertz: float, depth: float) -> np.ndarray:
     return depth * np.sin(2 * np.pi * hertz * t)
 
@@ -134,20 +144,19 @@ def eathand(rng: np.random.Generator, t: np.ndarray, around: Surroundings) -> Po
 
 
 def rest(rng: np.random.Generator, t: np.ndarray, around: Surroundings) -> Pose:
-    """Curled up, the nose tucked in, breathing; a rare twitch."""
-    twitch = np.exp(-(((t - rng.uniform(2, 40)) / 0.12) ** 2))
+    """Curled up, the nose tucked in, breathing; now and then it settles anew."""
     pose = standing(
         t,
         lift=0.105,
-        stretch=rng.uniform(0.62, 0.80),
-        torso=rng.uniform(-0.10, 0.12),
+        stretch=rng.uniform(0.66, 0.76) + shifts(rng, t, 0.04, 12),
+        torso=rng.uniform(-0.08, 0.10) + shifts(rng, t, 0.06, 12),
         bow=rng.uniform(0.06, 0.11),
         neck=rng.uniform(-0.7, -0.3),
-        head=rng.uniform(-1.0, -0.3) + 0.08 * twitch + wander(rng, t, 0.012, 0.05),
+        head=rng.uniform(-0.8, -0.4) + shifts(rng, t, 0.25, 8),
         breath=breathing(t, rng.uniform(1.8, 2.6), 0.018),
         tail_rise=-0.2,
         tail_bend=0.0,
-        tail_curl=rng.choice([-1, 1]) * rng.uniform(2.0, 4.0),
+        tail_curl=rng.choice([-1, 1]) * rng.uniform(2.0, 4.0) + shifts(rng, t, 0.5, 15),
     )
     pose["head"] = np.maximum(pose["head"], -np.arcsin(0.9 * pose["lift"] / HEAD) - 0.2)
     at = spine(pose)
@@ -217,7 +226,6 @@ def walk(rng: np.random.Generator, t: np.ndarray, around: Surroundings) -> Pose:
     """Stretched, level; the legs are set by `step`, once it is known how far the mouse goes."""
     return standing(
         t,
-        lift=0.15,
         stretch=rng.uniform(1.0, 1.1),
         neck=rng.uniform(0.05, 0.3) + wander(rng, t, 0.05, 1.0),
         head=rng.uniform(-0.45, -0.15) + wander(rng, t, 0.06, 1.2),
@@ -233,7 +241,7 @@ def step(pose: Pose, travelled: np.ndarray, weight: np.ndarray) -> None:
     lift = pose["lift"].copy()
     for name, offset in (("fl", 0.0), ("hr", 0.05), ("fr", 0.5), ("hl", 0.55)):
         phase = 2 * np.pi * (travelled / stride + offset)
-        pose[name + "_u"] = pose[name + "_u"] + weight * 0.10 * np.sin(phase)
+        pose[name + "_u"] = pose[name + "_u"] + weight * 0.13 * np.sin(phase)
         pose[name + "_v"] = pose[name + "_v"] + weight * 0.05 * np.maximum(np.cos(phase), 0)
     pose["lift"] = lift + weight * 0.008 * np.sin(4 * np.pi * travelled / stride)
     pose["torso"] = pose["torso"] + weight * 0.03 * np.sin(4 * np.pi * travelled / stride + 1)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import platform
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,10 @@ import numpy as np
 
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, write_json
+from data_prep.parallel import run_jobs
 from data_prep.progress import Progress
 from data_prep.simulate.plan import CLASSES
-from data_prep.simulate.production import FPS, Order, bouts_of, make_video
+from data_prep.simulate.production import FPS, Order, bouts_of, facts_of, make_video
 
 VIDEOS, SECONDS, SEED = 8, 300.0, 1
 STATEMENT = (
@@ -83,39 +82,11 @@ def simulate(
             Order(i, frames, seed, balanced, folder / "videos" / f"{s}.mp4", folder / "labels" / f"{s}.csv")
             for i, s in enumerate(stems)
         ]
-        facts = _make_all(orders, frames, workers, quiet)
+        with Progress(videos * frames, "frames", "simulate", quiet) as progress:
+            for fault in run_jobs(make_video, orders, workers, progress.update):
+                raise InputError(fault)
+        facts = [facts_of(order) for order in orders]
         write_json(folder / "simulation.json", _description(seconds, seed, balanced, dict(zip(stems, facts))))
-
-
-def _make_all(orders: list[Order], frames: int, workers: int, quiet: bool) -> list[dict[str, Any]]:
-    """Make the videos, in several processes where that helps; what is to be said of each, in order."""
-    with Progress(len(orders) * frames, "frames", "simulate", quiet) as progress:
-        if workers == 1 or len(orders) == 1:
-            return [make_video(order, progress.update) for order in orders]
-        # Not forked: OpenCV's and the caller's threads do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        with context.Manager() as manager:
-            done = manager.Queue()
-            with ProcessPoolExecutor(min(workers, len(orders)), context) as pool:
-                futures = [pool.submit(make_video, order, done.put) for order in orders]
-                try:
-                    return _follow(futures, done, progress)
-                except BaseException:
-                    for future in futures:
-                        future.cancel()
-                    raise
-
-
-def _follow(futures: list[Future[dict[str, Any]]], done: Any, progress: Progress) -> list[dict[str, Any]]:
-    """Wait for all, counting the frames that arrive in the queue `done`; an error is raised at once."""
-    left = set(futures)
-    while left:
-        finished, left = wait(left, timeout=0.3, return_when=FIRST_EXCEPTION)
-        while not done.empty():
-            progress.update(done.get())
-        for future in finished:
-            future.result()
-    return [future.result() for future in futures]
 
 
 def _description(seconds: float, seed: int, balanced: bool, videos: dict[str, dict[str, Any]]) -> dict[str, Any]:

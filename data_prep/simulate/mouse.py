@@ -24,7 +24,7 @@ STANDING = {
     "x": 0.0,  # of the pelvis, along the cage
     "depth": 0.0,  # 0 at the middle of the cage, 1 nearest the camera
     "yaw": 0.0,  # 0 faces right, pi/2 the camera, pi left
-    "lift": 0.15,  # height of the pelvis
+    "lift": 0.165,  # height of the pelvis
     "torso": 0.06,  # angle of pelvis to chest
     "stretch": 1.0,
     "bow": 0.04,  # how far the back arches

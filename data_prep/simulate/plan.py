@@ -48,6 +48,7 @@ HABITS = {
 SHARE_JITTER = 0.08  # each video's shares differ by up to this fraction
 BALANCED_SHORTEST = 1.3  # seconds; the shortest bout of a balanced plan
 BALANCED_BOUTS = 2  # at least so many bouts of each class in a balanced plan
+BALANCED_TYPICAL = 4.0  # seconds; about the longest bout of a balanced plan, for many of them in a short video
 
 # What often follows what; the weight of every other pair is 1.
 AFFINITY = {
@@ -122,15 +123,12 @@ def _quotas(rng: np.random.Generator, frames: int, balanced: bool) -> dict[str, 
 
 def _lengths(rng: np.random.Generator, label: str, quota: int, fps: float, balanced: bool) -> list[int]:
     """The lengths in frames of a class's bouts, `quota` in all."""
-    habit = HABITS[label]
-    count = round(quota / (habit.typical * fps))
+    shortest, typical, least = HABITS[label].shortest, HABITS[label].typical, 1
     if balanced:
-        count = max(count, BALANCED_BOUTS)
-        floor = int(min(habit.shortest, BALANCED_SHORTEST) * fps)
-    else:
-        count = max(count, 1)
-        floor = int(habit.shortest * fps)
-    count = max(min(count, quota // max(floor, 1)), 1)
+        shortest, typical = min(shortest, BALANCED_SHORTEST), min(typical, BALANCED_TYPICAL)
+        least = BALANCED_BOUTS
+    floor = int(shortest * fps)
+    count = max(min(round(quota / (typical * fps)), quota // floor), least)
     return (floor + _apportion(quota - count * floor, rng.uniform(0.4, 1.6, count))).tolist()
 
 

@@ -50,16 +50,17 @@ def pictures(order: Order) -> Iterator[np.ndarray]:
         yield from frames_of(scene, pose, bout.start, noise)
 
 
-def make_video(order: Order, count: Callable[[int], Any]) -> dict[str, Any]:
-    """Write one video and its labels; `count` is called with numbers of frames as they are done.
-
-    Returns what simulation.json says of it.
-    """
+def make_video(order: Order, count: Callable[[int], None]) -> None:
+    """Write one video and its labels; `count` is called with numbers of frames as they are done."""
     cv2.setNumThreads(1)  # the processes are as many as the cores
-    bouts = bouts_of(order)
     write_movie(order.movie, _counted(pictures(order), count), FPS)
+    write_labels(order.labels, CLASSES, frame_labels(bouts_of(order)))
+
+
+def facts_of(order: Order) -> dict[str, Any]:
+    """What simulation.json says of a video."""
+    bouts = bouts_of(order)
     labels = frame_labels(bouts)
-    write_labels(order.labels, CLASSES, labels)
     return {
         "frames": len(labels),
         "frames_per_class": dict(zip(CLASSES, np.bincount(labels, minlength=len(CLASSES)).tolist())),
@@ -70,7 +71,7 @@ def make_video(order: Order, count: Callable[[int], Any]) -> dict[str, Any]:
     }
 
 
-def _counted(frames: Iterator[np.ndarray], count: Callable[[int], Any]) -> Iterator[np.ndarray]:
+def _counted(frames: Iterator[np.ndarray], count: Callable[[int], None]) -> Iterator[np.ndarray]:
     done = 0
     for frame in frames:
         yield frame

@@ -23,7 +23,7 @@ SHUFFLE = 0.8  # mouse lengths per second, of a sniffing mouse on its way
 CLIMB = 0.25  # mouse lengths per second along the bars
 # How far the mouse reaches ahead of its pelvis (mouse lengths), and how far it may turn out of the picture.
 REACH = {"rest": 0.40, "rear": 0.35, "hang": 0.5}
-YAW = {"rest": 1.2, "walk": 0.2, "drink": 0.25, "eat": 0.3}
+YAW = {"rest": 0.9, "walk": 0.2, "drink": 0.25, "eat": 0.3}
 
 
 class Place(NamedTuple):
