@@ -27,11 +27,11 @@ PROFILES = (
 )
 
 OURS = {
-    "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 1,\n"
-    "learning-rate multipliers, batch sizes",
+    "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 0 (the fully connected layers' all) and\n"
+    "which 1, learning-rate multipliers, batch sizes",
     "mini": "this is the full-size graph with fewer channels and a smaller input;\n"
-    "all its sizes, BatchNorm's moving_average_fraction, which biases are 1,\n"
-    "learning-rate multipliers, batch sizes",
+    "all its sizes, BatchNorm's moving_average_fraction, which biases are 0 (the fully connected layers' all) and\n"
+    "which 1, learning-rate multipliers, batch sizes",
 }
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
 
@@ -94,13 +94,16 @@ def motion_stream(net, bottom, profile: Profile):
     return pool(net, "motion_pool3", top)
 
 
-def connect(net, name: str, bottom, outputs: int, bias: int):
-    net[name] = L.InnerProduct(bottom, num_output=outputs, **fillers(bias))
+def connect(net, name: str, bottom, outputs: int):
+    """A fully connected layer. Its biases are 0: AlexNet's 1 would let all inputs of the next layer be near
+    1 at the start, and RMSProp's first steps, of one sign for all inputs of a unit, then switch its ReLU
+    off for good."""
+    net[name] = L.InnerProduct(bottom, num_output=outputs, **fillers(bias=0))
     return net[name]
 
 
 def rectified(net, name: str, bottom, outputs: int):
-    top = connect(net, name, bottom, outputs, bias=1)
+    top = connect(net, name, bottom, outputs)
     net[name.replace("fc", "relu")] = L.ReLU(top, in_place=True)
     return top
 
@@ -110,7 +113,7 @@ def cnn(net, features, profile: Profile):
     top = features
     for name, outputs in zip(("fc6_mouse", "fc7_mouse", "fc8_mouse"), profile.fc):
         top = rectified(net, name, top, outputs)
-    return connect(net, "fc9", top, CLASSES, bias=0)
+    return connect(net, "fc9", top, CLASSES)
 
 
 # top: the data layer's blob. build: from that blob to the stream's features, (N, C, H, W).

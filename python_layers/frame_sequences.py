@@ -36,13 +36,13 @@ class FrameSequenceData(caffe.Layer):
     def setup(self, bottom, top):
         settings = parse(self.param_str)
         shapes = top_shapes(settings)
-        if bottom or len(top) not in (len(shapes) - 1, len(shapes)):
+        if len(bottom) or len(top) not in (len(shapes) - 1, len(shapes)):
             raise InputError(
                 f"FrameSequenceData: {len(bottom)} bottoms and {len(top)} tops; it takes no bottom, "
                 f"and its tops are {', '.join(settings.streams)}, label and, if wanted, cont"
             )
-        for blob, shape in zip(top, shapes):
-            blob.reshape(*shape)
+        for index in range(len(top)):  # real Caffe's list of blobs has no iterator
+            top[index].reshape(*shapes[index])
         self._plan = frame_plan.read_plan(settings)
         self._batch = settings.start_batch
         request = partial(frame_plan.frame_list, self._plan, training=self.phase == caffe.TRAIN)
@@ -53,7 +53,7 @@ class FrameSequenceData(caffe.Layer):
         """The shapes never change after setup."""
 
     def forward(self, bottom, top):
-        arrays = [blob.data for blob in top]
+        arrays = [top[index].data for index in range(len(top))]
         streams = len(self._plan.settings.streams)
         self._source.take(arrays[:streams])
         places = frame_plan.places(self._plan, self._batch)

@@ -59,7 +59,7 @@ def prepare(folder, stem, frames):
                 writer.write([(frame, shape if stream == "shape" else datum.encode_raw(motion(stem, frame)))])
         digests[stream] = lmdb_store.digest(lmdb_store.open_reader(prepared / f"{stream}.lmdb"))
     meta = {
-        "format": datasets.FORMAT,
+        "version": datasets.VERSION,
         "video": f"{stem}.mp4",
         "bytes": len(stem),
         "frames": frames,
