@@ -80,7 +80,7 @@ def motion_energy(window: np.ndarray, bank: Bank) -> np.ndarray:
     frames, height, width = window.shape
     # Even and odd part in time first: it is the cheapest, and leaves two pictures.
     # OpenCV's product and not numpy's, whose threads cost more than they bring on two such thin rows.
-    in_window = cv2.gemm(bank.time, window.reshape(frames, -1), 1, None, 0)
+    in_window = cv2.gemm(bank.time, window.reshape(frames, -1), 1, np.empty(0), 0)
     even, odd = in_window.reshape(2, height, width)
     in_time = cv2.merge([even, odd])
     energy = np.empty((4, height, width), np.float32)
@@ -114,7 +114,7 @@ def motion_images(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         ring[newest % FRAMES] = frame
         if newest >= half:
             yield _motion_image(ring, newest, bank)
-    for repeat in range(newest + 1, newest + 1 + half):
+    for repeat in range(newest + 1, newest + 1 + half) if newest >= 0 else ():
         ring[repeat % FRAMES] = ring[newest % FRAMES]
         if repeat >= half:
             yield _motion_image(ring, repeat, bank)

@@ -13,7 +13,9 @@ import numpy as np
 from data_prep.errors import InputError, warn
 
 REPAIR = "copy it again from its source, or keep what is left with `ffmpeg -i OLD NEW`"
-MISSING_SECONDS = 1.0  # what a file may hold less than it promises in seconds, before it counts as cut short
+MISSING_SECONDS = 0.2  # what a file may hold less than it promises in seconds, before it counts as cut short
+GAP = 1.9  # times the usual step between two timestamps, from which a frame seems to be missing
+RARE = 50  # a file has a steady rate if at most one step in so many is a gap
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,18 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.n
 
     Seconds are the file's own timestamps, counted from the first frame, so variable rates are kept exactly.
     A frame that the container turns (a phone's upright video) is turned. Limited-range luma (16–235) becomes
-    0–255. Frames that the decoder says it had to patch stay in their place, with a warning at the end.
-    Raises InputError naming the file, the frame and what to do if the file is not a video, is damaged so that
-    frames are lost, is cut short, has no frame, or changes its size.
+    0–255.
+    Raises InputError naming the file, the frame and what to do if the file is not a video, is damaged (where a
+    decoder patches one frame it may have lost others, and every later frame would have a wrong number), is cut
+    short, has no frame, or changes its size.
     """
     index = 0
     first_time = seconds = 0.0
     shape: tuple[int, ...] = ()
-    patched: list[int] = []
-    backwards: list[int] = []
+    oddities = _Oddities()
     with _opened(path) as (container, stream):
         for packet in _packets(path, container, stream):
+            oddities.add_packet(index, packet.is_corrupt)
             for frame in _decode(path, packet, index, seconds):
                 time, before = _timestamp(frame, stream), seconds
                 if index == 0:
@@ -78,21 +81,51 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.n
                     raise InputError(
                         f"{path}: the frame size changes from {shape[1]}×{shape[0]} to {grey.shape[1]}×"
                         f"{grey.shape[0]} at frame {index} ({before:.2f} s); cut it there into two videos")
-                elif seconds <= before:
-                    backwards.append(index)
+                else:
+                    oddities.add_step(index, seconds - before, _rate(stream))
                 if frame.is_corrupt:
-                    patched.append(index)
+                    raise InputError(f"{path}: frame {index} ({seconds:.2f} s) is damaged or cut short; {REPAIR}")
                 yield index, seconds, grey
                 index += 1
     if index == 0:
         raise InputError(f"{path}: holds no frame that can be decoded; record it again or remove it")
-    if patched and patched[-1] == index - 1:
-        raise InputError(f"{path}: cut short in frame {index - 1} ({seconds:.2f} s); {REPAIR}")
-    if patched:
-        warn(f"{path}: the decoder patched {len(patched)} damaged frames; the first is frame {patched[0]}")
-    if backwards:
-        warn(f"{path}: {len(backwards)} timestamps are not later than the one before; "
-             f"the first is frame {backwards[0]}'s")
+    oddities.warn(path, index)
+
+
+class _Oddities:
+    """Counts what is no error, but what a user should know: (how often, the frame where first)."""
+
+    def __init__(self) -> None:
+        self._backwards = self._gaps = self._damaged = (0, 0)
+
+    def add_step(self, frame: int, step: float, rate: float) -> None:
+        """The seconds between a frame's timestamp and the one before."""
+        if step <= 0:
+            self._backwards = _counted(self._backwards, frame)
+        elif step * rate > GAP:
+            self._gaps = _counted(self._gaps, frame)
+
+    def add_packet(self, frame: int, damaged: bool) -> None:
+        """A packet from which `frame` or one soon after it comes."""
+        if damaged:
+            self._damaged = _counted(self._damaged, frame)
+
+    def warn(self, path: str | os.PathLike[str], frames: int) -> None:
+        backwards, gaps, damaged = self._backwards, self._gaps, self._damaged
+        if backwards[0]:
+            warn(f"{path}: {backwards[0]} timestamps are not later than the one before; "
+                 f"the first is frame {backwards[1]}'s")
+        if 0 < gaps[0] <= frames / RARE:  # more of them: a variable rate, which is no fault
+            warn(f"{path}: frames seem to be missing in {gaps[0]} places, by the timestamps, the first before "
+                 f"frame {gaps[1]}; they were not counted, and labels must not count them either")
+        if damaged[0]:
+            warn(f"{path}: {damaged[0]} packets have errors, the first near frame {damaged[1]}; "
+                 "frames may be missing there")
+
+
+def _counted(so_far: tuple[int, int], frame: int) -> tuple[int, int]:
+    times, first = so_far
+    return times + 1, first if times else frame
 
 
 @contextmanager
@@ -115,7 +148,10 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
         # FFmpeg also opens pictures and text art, as videos of one frame.
         if not container.streams.video or kind.startswith(("tty", "image2")) or kind.endswith("_pipe"):
             raise InputError(f"{path}: not a video but {container.format.long_name}; take it out")
-        yield container, container.streams.video[0]
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise InputError(f"{path}: FFmpeg has no decoder for it; convert it with another program, to H.264 say")
+        yield container, stream
 
 
 def _unopened(name: str) -> str:
@@ -150,7 +186,7 @@ def _packets(path: str | os.PathLike[str], container: Any, stream: Any) -> Itera
         raise InputError(f"{path}: cut short: it should have {stream.frames} frames, and has {stored}; "
                          f"{REPAIR}")
     promised = _promised_seconds(stream)
-    if end < promised - MISSING_SECONDS:
+    if end < promised - max(MISSING_SECONDS, 2 / _rate(stream)):
         raise InputError(f"{path}: cut short: it should last {promised:.2f} s, and ends at {end:.2f} s; "
                          f"{REPAIR}")
 
