@@ -21,6 +21,8 @@ PAGE = 4096  # bytes; an LMDB stores a large value in whole pages
 
 def check_streams(streams: Sequence[str]) -> tuple[str, ...]:
     """The streams in their usual order. Raises InputError for one that is not known."""
+    if not streams:
+        raise InputError(f"--streams: no stream is named; there are {', '.join(STREAMS)}")
     for stream in streams:
         if stream == "position":
             raise InputError("--streams: position is not made yet; leave it out")

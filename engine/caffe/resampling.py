@@ -69,6 +69,6 @@ def _blur(image: np.ndarray, sigma: float, axis: int) -> np.ndarray:
     radius = int(4 * sigma + 0.5)
     kernel = np.exp(-0.5 / sigma**2 * np.arange(-radius, radius + 1) ** 2)
     kernel /= kernel.sum()
-    kernels = (np.ones(1), kernel) if axis == 0 else (kernel, np.ones(1))
-    blurred = cv2.sepFilter2D(image, -1, *kernels, borderType=cv2.BORDER_CONSTANT)
+    along, down = (np.ones(1), kernel) if axis == 0 else (kernel, np.ones(1))
+    blurred = cv2.sepFilter2D(image, -1, along, down, borderType=cv2.BORDER_CONSTANT)
     return blurred.reshape(image.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -36,7 +37,7 @@ def write_video(
     """Write grey pictures; `ticks` are their times in 1/90000 s (default: 30 frames per second)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", format=layout, options=options or {}) as container:
-        stream = container.add_stream(codec, rate=30)
+        stream: Any = container.add_stream(codec, rate=30)
         stream.height, stream.width = pictures[0].shape
         stream.pix_fmt = pixels
         if ticks is not None:
