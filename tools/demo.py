@@ -87,7 +87,9 @@ def demo(folder: Path, videos: int = VIDEOS, seconds: int = SECONDS, iterations:
     for stage, command in commands.items():
         _stage(folder, stage, partial(_run, command))
     _stage(folder, "report", lambda: demo_report.write_pictures(folder, held_out))
-    return demo_report.write_report(folder, held_out, commands, read_json(folder / STAGES))
+    result = demo_report.write_report(folder, held_out, commands, read_json(folder / STAGES))
+    print(f"\nOpen {folder / 'report.html'}")
+    return result
 
 
 def _begin(folder: Path) -> None:

@@ -43,11 +43,10 @@ def write_pictures(folder: Path, held_out: str) -> None:
     shutil.copyfile(evaluated / held_out / "ethogram.png", folder / "ethogram.png")
     for name in ("predictions.csv", "bouts.csv"):
         shutil.copyfile(predicted / name, folder / name)
-    write_frames(folder / "data", held_out, folder / "frames.png")
+    tiles = class_tiles(folder / "data", held_out)
+    _write_png(folder / "frames.png", _grid(tiles, 5))
     write_overview(
-        [folder / name for name in ("frames.png", "ethogram.png")],
-        folder / "confusion_matrix.png",
-        folder / "overview.png",
+        _grid(tiles, len(tiles)), folder / "ethogram.png", folder / "confusion_matrix.png", folder / "overview.png"
     )
 
 
@@ -82,8 +81,8 @@ def write_report(
     return result
 
 
-def write_frames(data: Path, stem: str, target: Path) -> None:
-    """A strip with a frame of every class of a video: the middle of the class's longest bout."""
+def class_tiles(data: Path, stem: str) -> list[np.ndarray]:
+    """A picture for every class of a video, in order: the middle frame of the class's longest bout."""
     dataset = datasets.open_dataset(data)
     bouts = find_bouts(datasets.read_labels(dataset.labels(stem), dataset.classes))
     wanted = {}
@@ -92,22 +91,27 @@ def write_frames(data: Path, stem: str, target: Path) -> None:
         if own:
             longest = max(own, key=lambda bout: bout.stop - bout.start)
             wanted[(longest.start + longest.stop) // 2] = name
-    tiles = [
-        _tile(grey, wanted[index]) for index, _, grey in video.read_frames(dataset.videos[stem]) if index in wanted
-    ]
-    columns = 5
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles), columns)]
-    _write_png(target, np.vstack(rows))
+    tiles = {
+        wanted[index]: _tile(grey, wanted[index])
+        for index, _, grey in video.read_frames(dataset.videos[stem])
+        if index in wanted
+    }
+    return [tiles[name] for name in dataset.classes if name in tiles]
 
 
-def write_overview(wide: Sequence[Path], matrix: Path, target: Path) -> None:
-    """The README's picture: `wide` below each other, `matrix` to their right."""
-    width = 1000
-    left = np.vstack([_padded(_scaled(cv2.imread(str(file)), width=width)) for file in wide])
-    right = _scaled(cv2.imread(str(matrix)), width=640)
-    height = max(left.shape[0], right.shape[0])
-    _write_png(target, np.hstack([_tall(left, height), _tall(right, height)]))
+def write_overview(strip: np.ndarray, ethogram: Path, matrix: Path, target: Path) -> None:
+    """The README's picture: the strip of frames above, the ethogram below it on the left, the matrix on the right."""
+    below = [_scaled(cv2.imread(str(ethogram)), width=1000), _scaled(cv2.imread(str(matrix)), width=640)]
+    height = max(picture.shape[0] for picture in below)
+    row = np.hstack([_tall(picture, height) for picture in below])
+    above = _scaled(cv2.cvtColor(strip, cv2.COLOR_GRAY2BGR), width=row.shape[1])
+    gap = np.full((16, row.shape[1], 3), 255, np.uint8)
+    _write_png(target, np.vstack([above, gap, row]))
+
+
+def _grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    filled = [*tiles, *[np.full_like(tiles[0], 255)] * (-len(tiles) % columns)]
+    return np.vstack([np.hstack(filled[at : at + columns]) for at in range(0, len(filled), columns)])
 
 
 def _tile(grey: np.ndarray, name: str) -> np.ndarray:
@@ -121,10 +125,6 @@ def _tile(grey: np.ndarray, name: str) -> np.ndarray:
 def _scaled(picture: Any, width: int) -> np.ndarray:
     height = round(picture.shape[0] * width / picture.shape[1])
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _padded(picture: np.ndarray) -> np.ndarray:
-    return cv2.copyMakeBorder(picture, 8, 8, 0, 24, cv2.BORDER_CONSTANT, value=(255, 255, 255))
 
 
 def _tall(picture: np.ndarray, height: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -110,11 +111,11 @@ def test_documented_commands_exist():
     assert shown
     for name, *words in shown:
         parser = ArgumentParser(prog=f"ethocaffe {name}", allow_abbrev=False)
-        pytest.importorskip(COMMANDS[name][0]).add_arguments(parser)
+        import_module(COMMANDS[name][0]).add_arguments(parser)
         parser.parse_args(words)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_documented_links_lead_somewhere(document):
-    links = re.findall(r"(?<!!)\[[^]]*\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
+    links = re.findall(r"\[[^]]*\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
     assert not [link for link in links if "://" not in link and not (document.parent / link).exists()]

@@ -8,8 +8,8 @@ from typing import Any
 from data_prep.files import atomic_path
 
 # Okabe and Ito's eight colours ("Color Universal Design", 2008), told apart with every kind of colour
-# blindness. Black goes last; for more classes the eight return lighter, and from the seventeenth on darker.
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+# blindness, and a grey. Black goes last but for it; for more classes the nine return lighter, then darker.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#8A8A8A")
 NOT_ANNOTATED = "#E6E6E6"
 DPI = 150
 
