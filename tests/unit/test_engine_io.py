@@ -13,7 +13,7 @@ from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
-SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "caffe"
+SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", Path(__file__).parents[3] / "shared" / "data")) / "caffe"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason=f"the real files are not there: {SHARED}")
 
 
