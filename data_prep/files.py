@@ -28,10 +28,22 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
     remove(temporary)
     try:
-        yield temporary
-        replace(temporary, target)
+        with naming(target):
+            yield temporary
+            replace(temporary, target)
     finally:
         remove(temporary)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let an OSError of the block say that it was about `path`: a write that finds the disk full does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 def replace(source: Path, target: Path) -> None:

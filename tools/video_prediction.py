@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_prep import video
-from data_prep.files import atomic_path, locked, read_json, remove, sha256, write_json
+from data_prep.files import atomic_path, locked, naming, read_json, remove, sha256, write_json
 from data_prep.progress import Progress
 from tools import bouts, feed, predictions
 from tools.classifier import Classifier
@@ -72,13 +72,14 @@ def _compute(trained: Model, classifier: Classifier, job: Job, identity: dict[st
     same = part_of.is_file() and part.is_file() and _agrees(read_json(part_of), identity)
     start = _keep_whole_batches(part, classifier) if same else 0
     if not start:
-        part.write_text(predictions.header(trained.classes), encoding="utf-8")
+        with naming(part):
+            part.write_text(predictions.header(trained.classes), encoding="utf-8")
         write_json(part_of, identity)
     progress.skip(start)
     classifier.start()
     computed = 0
     made = feed.batches(job.video, trained.preprocessing, trained.streams, classifier.batch_size, start)
-    with open(part, "a", encoding="utf-8", newline="") as file, closing(made):
+    with naming(part), open(part, "a", encoding="utf-8", newline="") as file, closing(made):
         for batch in made:
             frames = range(batch.first, batch.first + len(batch.times))
             file.write(predictions.rows(frames, batch.times, classifier.probabilities(batch), trained.classes))

@@ -263,116 +263,6 @@ def test_videos_of_one_name_are_refused(place, trained, capsys):
     assert "would both be written to v0/" in errors[0]
 
 
-def _typo(place):
-    folder = tiny.write_network(place / "typo")
-    text = (folder / "train_val.prototxt").read_text().replace("num_output: 6", "num_ouput: 6", 1)
-    (folder / "train_val.prototxt").write_text(text)
-    return folder
-
-
-def _wrong_type(place):
-    folder = tiny.write_network(place / "wrong_type")
-    text = (folder / "train_val.prototxt").read_text().replace('"Convolution"', '"Convolutoin"', 1)
-    (folder / "train_val.prototxt").write_text(text)
-    return folder
-
-
-def _unconnected(place):
-    folder = tiny.write_network(place / "unconnected")
-    text = (folder / "train_val.prototxt").read_text().replace('bottom: "both"', 'bottom: "bth"', 1)
-    (folder / "train_val.prototxt").write_text(text)
-    return folder
-
-
-def _copy_of_data(place, name):
-    shutil.copytree(place / "data", place / name)
-    return place / name
-
-
-def _without_labels(place):
-    data = _copy_of_data(place, "no_labels")
-    (data / "labels" / "v2.csv").write_text("")
-    return data
-
-
-def _one_label_too_many(place):
-    data = _copy_of_data(place, "long_labels")
-    with open(data / "labels" / "v1.csv", "a") as file:
-        file.write("90,1,0,0\n")
-    return data
-
-
-def _unknown_class(place):
-    data = _copy_of_data(place, "unknown_class")
-    text = (data / "labels" / "v1.csv").read_text().replace("across", "sideways")
-    (data / "labels" / "v1.csv").write_text(text)
-    return data
-
-
-def _foreign_lmdb(place):
-    data = _copy_of_data(place, "foreign")
-    shutil.rmtree(data / "prepared" / "v0" / "shape.lmdb")
-    shutil.copytree(data / "prepared" / "v1" / "shape.lmdb", data / "prepared" / "v0" / "shape.lmdb")
-    return data
-
-
-def _other_size(place):
-    data = _copy_of_data(place, "other_size")
-    prepare(data, size=40, workers=1, quiet=True)
-    return data
-
-
-def _text_as_weights(place):
-    (place / "text.caffemodel").write_text("<html>not found</html>")
-    return place / "text.caffemodel"
-
-
-BAD_TRAININGS = {
-    "missing network": (lambda place: {"network": "mini/shap/cnn"}, "no network 'mini/shap/cnn'"),
-    "typo": (lambda place: {"network": _typo(place)}, 'Did you mean "num_output"'),
-    "unknown layer": (lambda place: {"network": _wrong_type(place)}, 'did you mean "Convolution"'),
-    "unconnected layer": (lambda place: {"network": _unconnected(place)}, "did you mean 'both'"),
-    "missing dataset": (lambda place: {"dataset": place / "nowhere"}, "nowhere: no such folder"),
-    "unknown video": (lambda place: {"hold_out": "v7"}, "no video 'v7'"),
-    "nothing to train on": (lambda place: {"hold_out": "v0,v1,v2"}, "hold fewer out"),
-    "empty labels": (lambda place: {"dataset": _without_labels(place)}, "v2.csv: empty"),
-    "label too many": (lambda place: {"dataset": _one_label_too_many(place)}, "frame 90, which is not there"),
-    "unknown class": (lambda place: {"dataset": _unknown_class(place)}, "'sideways' is not in classes.txt"),
-    "foreign LMDB": (lambda place: {"dataset": _foreign_lmdb(place)}, "not the LMDB that meta.json"),
-    "other size": (lambda place: {"dataset": _other_size(place)}, "ethocaffe prepare"),
-    "missing weights": (lambda place: {"weights": place / "none.caffemodel"}, "none.caffemodel"),
-    "text as weights": (lambda place: {"weights": _text_as_weights(place)}, "is not a caffemodel"),
-    "missing solver": (lambda place: {"solver": place / "none.prototxt"}, "none.prototxt: no such file"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_TRAININGS)
-def test_bad_input_to_training_is_one_line_and_leaves_nothing(name, place, capsys):
-    make, expected = BAD_TRAININGS[name]
-    given = {"network": place / "net", "dataset": place / "data", "hold_out": "v2", **make(place)}
-    options = [part for key in ("weights", "solver") if key in given for part in (f"--{key}", given[key])]
-    output = place / "bad" / name
-    status, errors = run_command(
-        capsys,
-        "train",
-        given["network"],
-        given["dataset"],
-        "--hold-out",
-        given["hold_out"],
-        "--output",
-        output,
-        "--iterations",
-        "2",
-        "--workers",
-        "0",
-        *options,
-    )
-    assert status == 2, errors
-    assert len(errors) == 1
-    assert expected in errors[0]
-    assert not (output / "model.json").exists()
-
-
 def test_a_folder_of_something_else_is_not_written_into(place, capsys):
     status, errors = run_command(
         capsys, "train", place / "net", place / "data", "--hold-out", "v2", "--output", place / "net"
@@ -409,7 +299,8 @@ def test_a_damaged_model_is_not_used(place, trained, capsys):
 
 
 def test_classes_are_matched_by_name(place, trained):
-    data = _copy_of_data(place, "turned")
+    data = place / "turned"
+    shutil.copytree(place / "data", data)
     (data / "classes.txt").write_text("\n".join(reversed(tiny.CLASSES)) + "\n")
     straight = evaluate(trained.path, place / "data", place / "straight", workers=0, quiet=True)
     turned = evaluate(trained.path, data, place / "turned_out", videos="v2", workers=0, quiet=True)
