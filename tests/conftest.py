@@ -13,6 +13,16 @@ SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", REPOSITORY.parent / "shared" / 
 REAL_CAFFE = Path(os.environ.get("REAL_CAFFE", Path.home() / ".cache" / "real-caffe"))
 
 
+@pytest.fixture(autouse=True)
+def log_level():
+    """Each test starts with Caffe's log as it is by default; a command silences it for its whole process."""
+    before = os.environ.pop("GLOG_minloglevel", None)
+    yield
+    os.environ.pop("GLOG_minloglevel", None)
+    if before is not None:
+        os.environ["GLOG_minloglevel"] = before
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real videos, annotations and Caffe files; the test is skipped where it is absent."""

@@ -12,7 +12,7 @@ import threading
 import time
 
 _LEVELS = {"I": 0, "W": 1, "E": 2, "F": 3}
-_minimum = int(os.environ.get("GLOG_minloglevel") or 0)
+_minimum: int | None = None  # as init_log was told; None: as the environment says by then
 
 
 def init_log(level: int = 0, stderr: bool = True) -> None:
@@ -22,7 +22,8 @@ def init_log(level: int = 0, stderr: bool = True) -> None:
 
 
 def _write(letter: str, message: str) -> None:
-    if _LEVELS[letter] < _minimum:
+    minimum = int(os.environ.get("GLOG_minloglevel") or 0) if _minimum is None else _minimum
+    if _LEVELS[letter] < minimum:
         return
     frame = sys._getframe(2)
     now = time.time()
