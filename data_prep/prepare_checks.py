@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -61,7 +62,10 @@ def find_job(
     frames = old["frames"] if kept else count_frames(video)
     labelled = _check_labels(data, stem, frames)
     missing = tuple(stream for stream in streams if stream not in kept["streams"]) if kept else streams
-    return Job(video, folder, missing, kept, recipe, frames, labelled) if missing else None
+    if not missing:
+        return None
+    job = Job(video, folder, missing, kept, recipe, frames, labelled)
+    return replace(job, frame_bytes=_bytes_per_frame(job))
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
@@ -111,7 +115,7 @@ def _check_labels(data: Dataset, stem: str, frames: int) -> int | None:
 
 def check_disk(folder: Path, jobs: Sequence[Job], free_bytes: Callable[[Path], int]) -> str:
     """Raise InputError if the jobs need more room than the folder's disk has; else say in a line what they need."""
-    need = sum(bytes_per_frame(job) * (job.frames - finished_frames(job)) for job in jobs)
+    need = sum(job.frame_bytes * (job.frames - finished_frames(job)) for job in jobs)
     free = free_bytes(folder)
     frames = sum(job.frames for job in jobs)
     text = f"{_gigabytes(need)} for {frames} frames of {len(jobs)} videos"
@@ -121,7 +125,7 @@ def check_disk(folder: Path, jobs: Sequence[Job], free_bytes: Callable[[Path], i
     return f"{folder}: needs {text}; its disk has {_gigabytes(free)} free"
 
 
-def bytes_per_frame(job: Job) -> float:
+def _bytes_per_frame(job: Job) -> float:
     """How much room a frame takes in the LMDBs of a job, by the first frames of its video."""
     frames = list(itertools.islice(resized(job), SAMPLED.start, SAMPLED.stop, SAMPLED.step))
     total = 0.0

@@ -53,6 +53,7 @@ class Job:
     recipe: dict[str, Any]
     frames: int  # as counted without decoding, for the progress
     labelled: int | None  # rows of its labels file
+    frame_bytes: float = 0.0  # room that a frame takes on the disk, about
 
     @property
     def partial(self) -> Path:
