@@ -31,7 +31,7 @@ NOT_THE_DERIVATIVE = {
     "pool_max_all_equal": "ties",
 }
 # types without a gradient of their own to check
-NO_GRADIENT = {"Accuracy", "Data", "DummyData", "Input", "Python", "Silence"}
+NO_GRADIENT = {"Accuracy", "Data", "DummyData", "Input", "Python", "Silence", "Threshold"}
 
 
 def only_layer(case: Case) -> caffe_pb2.LayerParameter | None:

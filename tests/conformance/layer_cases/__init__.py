@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import NamedTuple
 
-FAMILIES = ("common", "data", "inner", "loss", "neuron", "normalization", "recurrent", "vision")
+FAMILIES = ("activation", "common", "data", "inner", "loss", "neuron", "normalization", "recurrent", "vision")
 
 
 class Case(NamedTuple):
