@@ -29,9 +29,12 @@ NOT_THE_DERIVATIVE = {
     "lstm_expose_hidden": "no gradient through the exposed state",
     "lstm_expose_hidden_static": "no gradient through the exposed state",
     "pool_max_all_equal": "ties",
+    "mvn_eps": "y for (x − mean) / deviation, as if eps were 0",
+    "contrastive": "the distance in the denominator is never 0",
+    "contrastive_margin": "the distance in the denominator is never 0",
 }
 # types without a gradient of their own to check
-NO_GRADIENT = {"Accuracy", "Data", "DummyData", "Input", "Python", "Silence", "Threshold"}
+NO_GRADIENT = {"Accuracy", "ArgMax", "Data", "DummyData", "Input", "Python", "Silence", "Threshold"}
 
 
 def only_layer(case: Case) -> caffe_pb2.LayerParameter | None:

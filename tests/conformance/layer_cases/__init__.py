@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import NamedTuple
 
-FAMILIES = ("activation", "common", "data", "inner", "loss", "neuron", "normalization", "recurrent", "vision")
+FAMILIES = ("activation", "arrange", "common", "data", "inner", "loss", "neuron", "normalization", "pair_loss",
+            "recurrent", "vision")
 
 
 class Case(NamedTuple):

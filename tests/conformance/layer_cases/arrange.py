@@ -1,0 +1,58 @@
+"""ArgMax, BatchReindex, Bias, Embed, MVN, Reduction, Tile."""
+
+from __future__ import annotations
+
+from layer_cases import Case, one
+
+IMAGE = {"x": ((2, 3, 4, 5), "normal")}
+GRID = {"x": ((2, 3, 4, 5), "grid")}
+
+
+def case(kind: str, body: str = "", bottoms: dict = IMAGE, tops: str = "y", **rest) -> Case:
+    return Case(one(kind, " ".join(bottoms), tops, body), bottoms, **rest)
+
+
+def argmax(body: str, bottoms: dict = GRID) -> Case:
+    return case("ArgMax", f"argmax_param {{ {body} }}", bottoms, backward=False)
+
+
+def reduction(body: str, bottoms: dict = IMAGE) -> Case:
+    return case("Reduction", f"reduction_param {{ {body} }}", bottoms)
+
+
+# real Caffe aborts where force_backward asks for an index's gradient: those cases go forward only
+CASES = {
+    "argmax": argmax(""),
+    "argmax_top_k": argmax("top_k: 4"),
+    "argmax_values": argmax("top_k: 3 out_max_val: true"),
+    "argmax_axis": argmax("axis: 1 top_k: 2"),
+    "argmax_last_axis_values": argmax("axis: -1 top_k: 3 out_max_val: true"),
+    "argmax_2_axes": argmax("top_k: 2", {"x": ((5, 6), "grid")}),
+    "reindex": case("BatchReindex", "", {"x": ((5, 3, 2), "normal"), "i": ((7,), "integers 0 5")}, backward=False),
+    "bias": case("Bias", "bias_param { filler { type: 'gaussian' } }", forwards=2),
+    "bias_filled": case("Bias", "bias_param { filler { type: 'gaussian' } }", params=None),
+    "bias_axes": case("Bias", "bias_param { axis: 1 num_axes: 2 }"),
+    "bias_all_axes": case("Bias", "bias_param { axis: 0 num_axes: -1 }"),
+    "bias_scalar": case("Bias", "bias_param { num_axes: 0 }"),
+    "bias_in_place": case("Bias", "", tops="x", forwards=2),
+    "bias_bottom": case("Bias", "", {"x": IMAGE["x"], "b": ((3, 4), "normal")}),
+    "embed": case("Embed", "embed_param { num_output: 4 input_dim: 6 }",
+                  {"x": ((5, 3), "integers 0 6")}, backward=False),
+    "embed_no_bias": case("Embed", "embed_param { num_output: 4 input_dim: 6 bias_term: false "
+                          "weight_filler { type: 'uniform' } }",
+                          {"x": ((5,), "integers 0 6")}, params=None, backward=False),
+    "mvn": case("MVN"),
+    "mvn_mean_only": case("MVN", "mvn_param { normalize_variance: false }"),
+    "mvn_across": case("MVN", "mvn_param { across_channels: true }"),
+    "mvn_across_mean_only": case("MVN", "mvn_param { across_channels: true normalize_variance: false }"),
+    "mvn_eps": case("MVN", "mvn_param { eps: 0.5 }"),
+    "sum": reduction(""),
+    "sum_axis": reduction("axis: 2 coeff: 0.5"),
+    "asum": reduction("operation: ASUM axis: 1"),
+    "asum_grid": reduction("operation: ASUM axis: 1", GRID),
+    "sumsq": reduction("operation: SUMSQ axis: -1 coeff: 2"),
+    "mean": reduction("operation: MEAN axis: 1 coeff: -3"),
+    "tile": case("Tile", "tile_param { tiles: 3 }"),
+    "tile_axis": case("Tile", "tile_param { tiles: 2 axis: -1 }"),
+    "tile_axis_0": case("Tile", "tile_param { tiles: 2 axis: 0 }", {"x": ((3,), "normal")}),
+}
