@@ -26,6 +26,7 @@ NOT_THE_DERIVATIVE = {
     "loss_clamped": "p − 1 though the loss is clamped",
     "loss_clamped_half": "p − 1 though the loss is clamped",
     "lstm_fractional_cont": "the forget gate's gradient has cont in it",
+    "rnn_expose_hidden": "no gradient through the exposed state",
     "lstm_expose_hidden": "no gradient through the exposed state",
     "lstm_expose_hidden_static": "no gradient through the exposed state",
     "pool_max_all_equal": "ties",
@@ -34,7 +35,7 @@ NOT_THE_DERIVATIVE = {
     "contrastive_margin": "the distance in the denominator is never 0",
 }
 # types without a gradient of their own to check
-NO_GRADIENT = {"Accuracy", "ArgMax", "Data", "DummyData", "Input", "Python", "Silence", "Threshold"}
+NO_GRADIENT = {"Accuracy", "ArgMax", "Data", "DummyData", "Input", "Parameter", "Python", "Silence", "Threshold"}
 
 
 def only_layer(case: Case) -> caffe_pb2.LayerParameter | None:

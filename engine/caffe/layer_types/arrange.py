@@ -1,4 +1,4 @@
-"""Layers that pick, repeat, reduce or look up: ArgMax, BatchReindex, Bias, Embed, MVN, Reduction, Tile."""
+"""Layers that pick, repeat, reduce or look up: ArgMax, BatchReindex, Bias, Crop, Embed, MVN, Parameter, …"""
 
 from __future__ import annotations
 
@@ -122,6 +122,38 @@ class Bias(TensorLayer):
 
 
 @register
+class Crop(TensorLayer):
+    """The part of the first bottom that has the second's sizes on the axes from `axis` on, starting at `offset`.
+
+    `offset` is given once for all cropped axes or once for each. Source: src/caffe/layers/crop_layer.cpp.
+    """
+
+    type = "Crop"
+    bottoms = 2
+    tops = 1
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param, axes = self.layer_param.crop_param, bottom[0].num_axes
+        axis = axis_of(self, bottom[0], param.axis)
+        offsets = list(param.offset) or [0]
+        if len(offsets) not in (1, axes - axis):
+            raise self.fault(f"has {len(offsets)} offsets for {axes - axis} cropped axes; give one, or one for each")
+        if bottom[1].num_axes < axes:
+            raise self.fault(f"its second bottom has {bottom[1].num_axes} axes, the first {axes}")
+        offsets = offsets * (axes - axis) if len(offsets) == 1 else offsets
+        self.window = [slice(None)] * axis
+        for i, offset in enumerate(offsets, axis):
+            if offset + bottom[1].shape[i] > bottom[0].shape[i]:
+                raise self.fault(f"axis {i}: {bottom[1].shape[i]} from offset {offset} on reaches beyond its "
+                                 f"{bottom[0].shape[i]}")
+            self.window.append(slice(offset, offset + bottom[1].shape[i]))
+        top[0].reshape(*bottom[0].shape[:axis], *bottom[1].shape[axis:axes])
+
+    def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+        return [bottoms[0][tuple(self.window)]]
+
+
+@register
 class Embed(TensorLayer):
     """y = W[x] + b: a row of W (input_dim × num_output) for each index in x; b of length num_output.
 
@@ -193,6 +225,28 @@ class MVN(TensorLayer):
         if param.normalize_variance:
             return [_Normalize.apply(rows, param.eps)]
         return [rows - rows.mean(1, keepdim=True)]
+
+
+@register
+class Parameter(Layer):
+    """A parameter blob of `parameter_param.shape` as a top: they are one memory, gradient included.
+
+    Source: include/caffe/layers/parameter_layer.hpp.
+    """
+
+    type = "Parameter"
+    bottoms = 0
+    tops = 1
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        shape = tuple(self.layer_param.parameter_param.shape.dim)
+        if not self.blobs:
+            self.blobs.append(Blob(*shape, dtype=self.dtype))
+        top[0].reshape(*shape)
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        top[0].share_data(self.blobs[0])
+        top[0].share_diff(self.blobs[0])
 
 
 _REDUCTIONS = {

@@ -1,4 +1,4 @@
-"""Recurrent layers, unrolled over the time steps of a batch: LSTM."""
+"""Recurrent layers, unrolled over the time steps of a batch: LSTM, RNN."""
 
 from __future__ import annotations
 
@@ -168,3 +168,42 @@ class LSTM(RecurrentLayer):
             c, h = LSTMUnit.apply(c, gates, cont_t)
             outputs.append(h)
         return [torch.stack(outputs), *self.keep_state([h, c])]
+
+
+@register
+class RNN(RecurrentLayer):
+    """h_t = tanh(W_xh·x_t + b_h [+ W_xh_static·x_static] + W_hh·(cont_t·h_{t−1})); y_t = tanh(W_ho·h_t + b_o).
+
+    Parameters: W_xh (H×D), b_h (H), [W_xh_static (H×Ds)], W_hh (H×H), W_ho (H×H), b_o (H). State: h.
+    src/caffe/layers/rnn_layer.cpp
+    """
+
+    type = "RNN"
+    states = 1
+
+    def make_parameters(self, bottom: Sequence[Blob]) -> None:
+        param, h = self.layer_param.recurrent_param, self.hidden
+        inputs = [((h, prod(bottom[0].shape[2:])), param.weight_filler), ((h,), param.bias_filler)]
+        if self.static:
+            inputs.append(((h, prod(bottom[2].shape[1:])), param.weight_filler))
+        each_step = [((h, h), param.weight_filler), ((h, h), param.weight_filler), ((h,), param.bias_filler)]
+        fresh = not self.blobs
+        make_parameters(self, inputs + each_step)
+        if fresh:
+            # Caffe has layers for each time step: they draw their own weights before they take the first one's
+            for shape, filler in each_step * (self.steps - 1):
+                fillers.fill(filler, shape, rng.main())
+
+    def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+        x, cont = bottoms[0].flatten(2), bottoms[1].unsqueeze(2)
+        w_x, b, *w_static, w_h, w_out, b_out = params
+        from_x = torch.nn.functional.linear(x, w_x, b)
+        if w_static:
+            from_x = from_x + torch.nn.functional.linear(bottoms[2].flatten(1), w_static[0])
+        (h,) = self.first_state(bottoms)
+        states = []
+        for from_x_t, cont_t in zip(from_x.unbind(), cont.unbind()):
+            h = torch.tanh(torch.addmm(from_x_t, cont_t * h, w_h.t()))
+            states.append(h)
+        outputs = torch.tanh(torch.nn.functional.linear(torch.stack(states), w_out, b_out))
+        return [outputs, *self.keep_state([h])]

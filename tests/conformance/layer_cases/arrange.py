@@ -1,4 +1,4 @@
-"""ArgMax, BatchReindex, Bias, Embed, MVN, Reduction, Tile."""
+"""ArgMax, BatchReindex, Bias, Crop, Embed, MVN, Parameter, Reduction, Tile."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ CASES = {
     "bias_scalar": case("Bias", "bias_param { num_axes: 0 }"),
     "bias_in_place": case("Bias", "", tops="x", forwards=2),
     "bias_bottom": case("Bias", "", {"x": IMAGE["x"], "b": ((3, 4), "normal")}),
+    "crop": case("Crop", "", {"x": ((2, 3, 6, 7), "normal"), "size": ((2, 3, 4, 5), "normal")}),
+    "crop_offset": case("Crop", "crop_param { offset: 2 }",
+                        {"x": ((2, 3, 6, 7), "normal"), "size": ((2, 3, 4, 5), "normal")}),
+    "crop_offsets": case("Crop", "crop_param { axis: 1 offset: 0 offset: 2 offset: 1 }",
+                         {"x": ((2, 3, 6, 7), "normal"), "size": ((1, 2, 4, 5), "normal")}),
+    "crop_3_axes": case("Crop", "crop_param { axis: -1 offset: 1 }",
+                        {"x": ((2, 3, 6), "normal"), "size": ((2, 3, 4), "normal")}),
+    "parameter": Case(one("Parameter", "", "p", "parameter_param { shape { dim: 2 dim: 3 } }")
+                      + one("Eltwise", "p x", "y").replace('"layer"', '"sum"'), {"x": ((2, 3), "normal")}),
     "embed": case("Embed", "embed_param { num_output: 4 input_dim: 6 }",
                   {"x": ((5, 3), "integers 0 6")}, backward=False),
     "embed_no_bias": case("Embed", "embed_param { num_output: 4 input_dim: 6 bias_term: false "

@@ -1,4 +1,4 @@
-"""LSTM."""
+"""LSTM, RNN."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ def sequences(steps: int, streams: int, *rest: int) -> dict:
 
 def lstm(bottoms: dict, body: str = "num_output: 3", tops: str = "h", **rest) -> Case:
     return Case(one("LSTM", " ".join(bottoms), tops, f"recurrent_param {{ {body} }}"), bottoms, **rest)
+
+
+def rnn(bottoms: dict, body: str = "num_output: 3", tops: str = "y", **rest) -> Case:
+    return Case(one("RNN", " ".join(bottoms), tops, f"recurrent_param {{ {body} }}"), bottoms, **rest)
 
 
 STATES = {"h0": ((1, 2, 3), "normal"), "c0": ((1, 2, 3), "normal")}
@@ -46,4 +50,16 @@ CASES = {
     "lstm_fewer_streams": lstm(sequences(3, 4, 4), forwards=3, last_shapes={"x": (3, 2, 4), "cont": (3, 2)}),
     "lstm_more_streams": lstm(sequences(3, 2, 4), forwards=3, last_shapes={"x": (3, 4, 4), "cont": (3, 4)}),
     "lstm_saturated": lstm({"x": ((3, 2, 4), "normal 50"), "cont": ((3, 2), "integers 0 2")}, forwards=2),
+    "rnn": rnn(sequences(4, 2, 6)),
+    "rnn_carries_its_state": rnn(sequences(3, 2, 4), forwards=3),
+    "rnn_images": rnn(sequences(3, 2, 2, 3, 2)),
+    "rnn_static": rnn({**sequences(3, 2, 4), **STATIC}, forwards=2),
+    "rnn_expose_hidden": rnn({**sequences(3, 2, 4), "h0": STATES["h0"]}, "num_output: 3 expose_hidden: true", "y h1",
+                             forwards=2),
+    "rnn_fillers": rnn(sequences(3, 2, 4), f"num_output: 3 {GAUSSIAN}", params=None),
+    "rnn_fillers_of_two": Case(
+        one("RNN", "x cont", "h", f"recurrent_param {{ num_output: 3 {GAUSSIAN} }}").replace('"layer"', '"one"')
+        + one("RNN", "h cont", "y", f"recurrent_param {{ num_output: 2 {GAUSSIAN} }}").replace('"layer"', '"two"'),
+        sequences(3, 2, 4), params=None),
+    "rnn_fewer_streams": rnn(sequences(3, 4, 4), forwards=3, last_shapes={"x": (3, 2, 4), "cont": (3, 2)}),
 }
