@@ -49,10 +49,24 @@ class Convolution(TensorLayer):
         if self._channels % param.group or param.num_output % param.group:
             raise self.fault(f"{self._channels} channels and num_output {param.num_output} must both be "
                              f"multiples of group {param.group}")
-        wanted = [((param.num_output, self._channels // param.group, *self._kernel), param.weight_filler)]
+        wanted = [(self.weight_shape(), param.weight_filler)]
         if param.bias_term:
             wanted.append(((param.num_output,), param.bias_filler))
         make_parameters(self, wanted)
+
+    def weight_shape(self) -> tuple[int, ...]:
+        """num_output × channels/group × kernel."""
+        param = self.layer_param.convolution_param
+        return (param.num_output, self._channels // param.group, *self._kernel)
+
+    def check_bottoms(self, bottom: Sequence[Blob]) -> None:
+        """Raise unless all bottoms have one shape, and the number of channels that the weights take."""
+        shape = bottom[0].shape
+        if len(shape) != self._axis + 1 + self._sides or shape[self._axis] != self._channels:
+            raise self.fault(f"its weights take {self._channels} channels on axis {self._axis} and "
+                             f"{self._sides} side(s) behind; the bottom has shape {bottom[0].shape_string()}")
+        if any(blob.shape != shape for blob in bottom):
+            raise self.fault(f"all bottoms must have the shape of the first, {bottom[0].shape_string()}")
 
     def _per_side(self, name: str, named: tuple[str, ...], default: int | None) -> tuple[int, ...]:
         """A setting for each side: given once, once per side, or by the names for height and width."""
@@ -72,12 +86,8 @@ class Convolution(TensorLayer):
         return tuple(values * self._sides if len(values) == 1 else values)
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        self.check_bottoms(bottom)
         shape = bottom[0].shape
-        if len(shape) != self._axis + 1 + self._sides or shape[self._axis] != self._channels:
-            raise self.fault(f"its weights take {self._channels} channels on axis {self._axis} and "
-                             f"{self._sides} side(s) behind; the bottom has shape {bottom[0].shape_string()}")
-        if any(blob.shape != shape for blob in bottom):
-            raise self.fault(f"all bottoms must have the shape of the first, {bottom[0].shape_string()}")
         extent = [d * (k - 1) + 1 for k, d in zip(self._kernel, self._dilation)]
         padded = [n + 2 * p for n, p in zip(shape[self._axis + 1:], self._pad)]
         self._windows = [trunc((n - e) / s) + 1 for n, e, s in zip(padded, extent, self._stride)]

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 FAMILIES = ("activation", "arrange", "common", "data", "inner", "loss", "neuron", "normalization", "pair_loss",
-            "recurrent", "vision")
+            "recurrent", "unfold", "vision")
 
 
 class Case(NamedTuple):
