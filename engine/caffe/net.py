@@ -21,6 +21,7 @@ from caffe.graph import filter_net, insert_splits, unknown_bottom
 from caffe.layer_types import Layer, create_layer
 from caffe.proto import caffe_pb2
 from caffe.prototxt import read_net
+from caffe.upgrade import upgrade_net
 
 AUTOMATIC = "(automatic)"
 
@@ -47,7 +48,7 @@ class Net:
 
     def __init__(self, network_file: str | PathLike, *args, **kwargs):
         phase, level, stages, weights_file = _arguments(*args, **kwargs)
-        param = read_net(fspath(network_file))
+        param = upgrade_net(read_net(fspath(network_file)), fspath(network_file))
         param.state.phase = phase
         param.state.level = level
         param.state.stage.extend(stages)

@@ -19,6 +19,7 @@ from caffe.errors import CaffeError
 from caffe.net import Net
 from caffe.proto import caffe_pb2
 from caffe.prototxt import read_net, read_solver
+from caffe.upgrade import upgrade_net, upgrade_solver
 
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
@@ -36,7 +37,7 @@ class Solver:
         if isinstance(solver_file, caffe_pb2.SolverParameter):
             self.param = solver_file
         else:
-            self.param = read_solver(fspath(solver_file))
+            self.param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
         updates.check(self.rule, self.param)
         if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
             context.set_mode_gpu()
@@ -90,7 +91,7 @@ class Solver:
     def _net(self, source: str | caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
         """A net whose state is, in rising precedence, the phase, the net's own state, the solver's for it."""
         param = caffe_pb2.NetParameter()
-        param.CopyFrom(read_net(source) if isinstance(source, str) else source)
+        param.CopyFrom(upgrade_net(read_net(source), source) if isinstance(source, str) else upgrade_net(source))
         merged = caffe_pb2.NetState(phase=phase)
         merged.MergeFrom(param.state)
         if state is not None:
@@ -323,7 +324,7 @@ AdamSolver = SOLVERS["Adam"]
 
 def get_solver(solver_file: str | PathLike) -> Solver:
     """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
-    param = read_solver(fspath(solver_file))
+    param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
     if param.type not in SOLVERS:
         raise CaffeError(f"{fspath(solver_file)}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
     return SOLVERS[param.type](param)

@@ -15,6 +15,7 @@ from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import write_bytes
 from caffe.proto import caffe_pb2
+from caffe.upgrade import upgrade_net
 
 if TYPE_CHECKING:
     from caffe.net import Net
@@ -32,7 +33,7 @@ def load(net: Net, file: str) -> None:
     if magic == HDF5_MAGIC:
         load_hdf5(net, file)
     else:
-        copy_layers(net, binaryproto.read_net(file), file)
+        copy_layers(net, upgrade_net(binaryproto.read_net(file), file), file)
 
 
 def copy_layers(net: Net, source: caffe_pb2.NetParameter, file: str) -> None:
@@ -42,7 +43,7 @@ def copy_layers(net: Net, source: caffe_pb2.NetParameter, file: str) -> None:
     """
     targets = _first_by_name(net)
     found = []
-    for layer in source.layer or source.layers:  # the latter in files from before 2015
+    for layer in source.layer:
         if layer.name not in targets:
             glog.info(f"Ignoring source layer {layer.name}")
             continue
