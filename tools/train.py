@@ -159,7 +159,21 @@ def train(
     if not quiet:
         best = state["best"]
         print(f"{output}: best at iteration {best['iteration']}, balanced accuracy {best['balanced_accuracy']:.3f}")
+        if only := only_class(best["metrics"]):
+            print(
+                f"{output}: every frame is given the class {only!r}, even at the best iteration: the network has not "
+                "learned; try another --seed, or a solver with a lower base_lr (--solver)"
+            )
     return done
+
+
+def only_class(scores: dict[str, Any]) -> str | None:
+    """The one class that all frames were given, of `metrics.summary`; None where there are several.
+
+    So ends a network whose units died, as at the thesis's rate from random weights (prototxt/README.md).
+    """
+    given = [name for name, column in zip(scores["classes"], zip(*scores["confusion"])) if any(column)]
+    return given[0] if len(given) == 1 and scores["classes_present"] > 1 else None
 
 
 def _refuse_foreign(folder: Path) -> None:

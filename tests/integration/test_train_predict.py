@@ -124,6 +124,23 @@ def test_training_on_everything_says_what_its_scores_are(place, capsys):
     assert "scores are those of the training videos" in capsys.readouterr().out
 
 
+def test_a_network_that_did_not_learn_is_said(place, trained, tmp_path, capsys):
+    solver = tmp_path / "solver.prototxt"
+    solver.write_text(tiny.SOLVER.replace("base_lr: 0.01", "base_lr: 1e-30"))
+    net = tiny.write_network(tmp_path / "net")
+    text = (
+        (net / "train_val.prototxt")
+        .read_text()
+        .replace(
+            'num_output: 99 weight_filler { type: "xavier" }',
+            ('num_output: 99 bias_filler { type: "constant" value: 1 }'),
+        )
+    )
+    (net / "train_val.prototxt").write_text(text)
+    train(str(net), place / "data", "v2", tmp_path / "model", solver=solver, iterations=1, workers=0)
+    assert "every frame is given the class 'still', even at the best iteration" in capsys.readouterr().out
+
+
 def test_weights_are_taken_by_name_and_only_where_they_fit(place, trained, capsys):
     source = trained.path / "weights.caffemodel"
     train_tiny(place, place / "tuned", weights=source, iterations=1, quiet=False)
