@@ -19,21 +19,19 @@ CLASSES = 9
 
 # conv, motion_conv, fc: outputs of each convolution and each fully connected layer before the last.
 # size, crop: pixels a side as stored and as the network sees them. train, test: frames a batch.
-# bias: what the biases start at that are 1 in AlexNet; with 0 the mini networks do not collapse at the
-# thesis's rate.
 # average: BatchNorm's moving_average_fraction.
-Profile = namedtuple("Profile", "folder size crop conv motion_conv fc bias average train test")
+Profile = namedtuple("Profile", "folder size crop conv motion_conv fc average train test")
 PROFILES = (
-    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 1, 0.999, 32, 32),
-    Profile("mini", 64, 59, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 0, 0.95, 64, 64),
+    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 0.999, 32, 32),
+    Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 0.95, 64, 64),
 )
 
 OURS = {
     "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 0 (the fully connected layers' all) and\n"
     "which 1, learning-rate multipliers, batch sizes",
     "mini": "this is the full-size graph with fewer channels and a smaller input;\n"
-    "all its sizes, BatchNorm's moving_average_fraction, that all biases are 0,\n"
-    "learning-rate multipliers, batch sizes",
+    "all its sizes, BatchNorm's moving_average_fraction, which biases are 0 (the fully connected layers' all) and\n"
+    "which 1, learning-rate multipliers, batch sizes",
 }
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
 
@@ -77,11 +75,11 @@ def shape_stream(net, bottom, profile: Profile):
     outputs = profile.conv
     top = convolve(net, "conv1", bottom, outputs[0], 11, stride=4, bias=0)
     top = normalise(net, "bn1", pool(net, "pool1", top), profile)
-    top = convolve(net, "conv2", top, outputs[1], 5, pad=2, group=2, bias=profile.bias)
+    top = convolve(net, "conv2", top, outputs[1], 5, pad=2, group=2, bias=1)
     top = normalise(net, "bn2", pool(net, "pool2", top), profile)
     top = convolve(net, "conv3", top, outputs[2], 3, pad=1, bias=0)
-    top = convolve(net, "conv4", top, outputs[3], 3, pad=1, group=2, bias=profile.bias)
-    top = convolve(net, "conv5", top, outputs[4], 3, pad=1, group=2, bias=profile.bias)
+    top = convolve(net, "conv4", top, outputs[3], 3, pad=1, group=2, bias=1)
+    top = convolve(net, "conv5", top, outputs[4], 3, pad=1, group=2, bias=1)
     return pool(net, "pool5", top)
 
 
@@ -90,9 +88,9 @@ def motion_stream(net, bottom, profile: Profile):
     outputs = profile.motion_conv
     top = convolve(net, "motion_conv1", bottom, outputs[0], 11, stride=4, bias=0)
     top = normalise(net, "motion_bn1", pool(net, "motion_pool1", top), profile)
-    top = convolve(net, "motion_conv2", top, outputs[1], 5, pad=2, group=2, bias=profile.bias)
+    top = convolve(net, "motion_conv2", top, outputs[1], 5, pad=2, group=2, bias=1)
     top = normalise(net, "motion_bn2", pool(net, "motion_pool2", top), profile)
-    top = convolve(net, "motion_conv3", top, outputs[2], 3, pad=1, bias=profile.bias)
+    top = convolve(net, "motion_conv3", top, outputs[2], 3, pad=1, bias=1)
     return pool(net, "motion_pool3", top)
 
 
