@@ -28,7 +28,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
     remove(temporary)
     try:
-        with naming(target):
+        with naming(target, temporary):
             yield temporary
             replace(temporary, target)
     finally:
@@ -36,14 +36,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let an OSError of the block say that it was about `path`: a write that finds the disk full does not."""
+def naming(path: str | os.PathLike[str], temporary: Path | None = None) -> Iterator[None]:
+    """Let an OSError of the block say that it was about `path`: a write that finds the disk full says no name, or that
+    of `temporary` (or of a file in it), which nobody has heard of."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
-            error.filename = os.fspath(path)
-        raise
+        name = error.filename
+        if error.errno is None or not (name is None or (temporary and str(name).startswith(str(temporary)))):
+            raise
+        meant = str(path) if name is None else str(name).replace(str(temporary), str(path))
+        # A new one: the name cannot be set in PyAV's.
+        raise OSError(error.errno, error.strerror, meant) from error
 
 
 def replace(source: Path, target: Path) -> None:
