@@ -62,7 +62,9 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        raise CaffeError(f"{name}: cannot be written: {error.strerror or error}") from None
+        raise CaffeError(
+            f"{name}: cannot be written: {error.strerror or error}; make room there, or choose another place"
+        ) from None
 
 
 def _umask() -> int:
