@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from data_prep.errors import InputError
@@ -27,3 +31,16 @@ def use_device(gpu: int | None) -> None:
     else:
         caffe.set_device(gpu)
         caffe.set_mode_gpu()
+
+
+@contextmanager
+def layers_of_file(path: Path) -> Iterator[None]:
+    """Let the engine's complaint about a layer say that it stands in `path`: the net it was given may be a filled copy
+    of that file, or come without a name. Real Caffe ends the process instead."""
+    try:
+        yield
+    except Exception as error:
+        engine = sys.modules.get("caffe.errors")
+        if engine is None or not isinstance(error, engine.CaffeError) or not str(error).startswith("layer '"):
+            raise
+        raise InputError(f"{path}: {error}") from error

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep.errors import InputError
 from tools import feed, network
-from tools.backend import load_caffe
+from tools.backend import layers_of_file, load_caffe
 from tools.model import DEPLOY, WEIGHTS, Model
 
 # The deploy net's input of each stream (prototxt/).
@@ -24,7 +24,8 @@ class Classifier:
         file = model.path / DEPLOY
         self._scores = network.probability_blob(network.read_net(file), file)
         caffe = load_caffe()
-        self.net = caffe.Net(str(file), caffe.TEST, weights=str(model.path / WEIGHTS))
+        with layers_of_file(file):
+            self.net = caffe.Net(str(file), caffe.TEST, weights=str(model.path / WEIGHTS))
         for stream in model.streams:
             if INPUTS[stream] not in self.net.blobs:
                 raise InputError(f"{file}: no input {INPUTS[stream]!r} for the {stream} stream")

@@ -21,6 +21,8 @@ from data_prep.files import atomic_path
 NETWORKS = Path(__file__).resolve().parents[1] / "prototxt"
 DATA_MODULE = "python_layers.frame_sequences"
 PHASES = {"TRAIN": caffe_pb2.TRAIN, "TEST": caffe_pb2.TEST}
+SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+RATE_POLICIES = ("fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid")
 OUTPUT_PARAMS = {"InnerProduct": "inner_product_param", "Convolution": "convolution_param"}
 
 
@@ -67,8 +69,13 @@ def read_net(path: Path) -> Any:
 
 
 def read_solver(path: Path) -> Any:
-    """A SolverParameter from a text file."""
-    return _read(path, caffe_pb2.SolverParameter())
+    """A SolverParameter from a text file, with its type and its policy of the learning rate checked."""
+    solver = _read(path, caffe_pb2.SolverParameter())
+    for field, known in (("type", SOLVER_TYPES), ("lr_policy", RATE_POLICIES)):
+        given = getattr(solver, field)
+        if given not in known:
+            raise InputError(f'{path}: {field} is "{given}"; give one of {", ".join(known)}')
+    return solver
 
 
 def write_message(path: Path, message: Any, comment: str = "") -> None:
@@ -154,9 +161,9 @@ def _read(path: Path, message: Any) -> Any:
     try:
         text_format.Parse(Path(path).read_text(encoding="utf-8"), message)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; name a prototxt file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        raise InputError(f"{path}: cannot be read ({error}); name a prototxt file") from None
     except text_format.ParseError as error:
         raise InputError(f"{path}:{str(error).strip()}{_near_field(str(error))}") from None
     return message

@@ -11,7 +11,7 @@ import numpy as np
 from data_prep.progress import Progress
 from python_layers import frame_plan, settings
 from tools import metrics, network
-from tools.backend import load_caffe
+from tools.backend import layers_of_file, load_caffe
 
 
 class Scores(NamedTuple):
@@ -40,7 +40,8 @@ class Scorer:
         )
         network.write_message(file, net)
         caffe = load_caffe()
-        self.net = caffe.Net(str(file), caffe.TEST)
+        with layers_of_file(origin):
+            self.net = caffe.Net(str(file), caffe.TEST)
 
     @property
     def batches(self) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,10 @@ def train(
 
     for note in [] if quiet else plan.notes:
         print(note)
-    folder.mkdir(parents=True, exist_ok=True)
     backend.use_device(gpu)
-    with locked(folder):
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), _nothing_without_a_checkpoint(folder, new):
         write_json(folder / TRAINING, {"settings": plan.settings})
         write_prototxt(plan)
         state = run_training(plan, quiet)
@@ -183,6 +185,28 @@ def _refuse_foreign(folder: Path) -> None:
     own = {"model.json", TRAINING}
     if folder.is_dir() and any(folder.iterdir()) and not own & {file.name for file in folder.iterdir()}:
         raise InputError(f"{folder}: is not empty and not a model; name a new folder with --output")
+
+
+@contextmanager
+def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
+    """Where the block fails, remove what its last checkpoint does not name; before the first, all that it wrote.
+
+    So a fault that has been put right does not meet the settings of the training that was refused for it.
+    """
+    from tools.training_run import SNAPSHOTS, STATE, remove_stale
+
+    try:
+        yield
+    except Exception:
+        snapshots = folder / SNAPSHOTS
+        if (snapshots / STATE).is_file():
+            remove_stale(snapshots, read_json(snapshots / STATE))
+        else:
+            for name in (TRAINING, model.TRAIN_VAL, model.DEPLOY, model.SOLVER, SNAPSHOTS):
+                remove(folder / name)
+            if new:
+                folder.rmdir()
+        raise
 
 
 def _refuse_other_settings(folder: Path, there: dict[str, Any], now: dict[str, Any], what: str) -> None:

@@ -18,9 +18,9 @@ from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, remove, write_json
 from data_prep.progress import Progress
 from tools import metrics, model, network, scoring
-from tools.backend import load_caffe
+from tools.backend import layers_of_file, load_caffe
 from tools.training_plan import Plan
-from tools.weights import copy_weights
+from tools.weights import check_same_shapes, copy_weights
 
 SNAPSHOTS = "snapshots"
 STATE = "state.json"
@@ -36,6 +36,7 @@ def run_training(plan: Plan, quiet: bool = False) -> dict[str, Any]:
     if state["iteration"] >= plan.iterations:
         return state
     solver = _make_solver(plan, folder, state, quiet)
+    _check_deploy(plan, solver.net)
     scorer = scoring.Scorer(plan.net, plan.train_val_file, folder / "validation.prototxt")
     loss_blob = next(layer.top[0] for layer in network.layers_of(plan.net, "TRAIN") if layer.type == "SoftmaxWithLoss")
     with Progress(plan.iterations, "iterations", "training", quiet) as progress:
@@ -66,7 +67,8 @@ def _make_solver(plan: Plan, folder: Path, state: dict[str, Any], quiet: bool) -
     rules.snapshot_prefix = str(folder / "train")
     network.write_message(folder / model.SOLVER, rules)
 
-    solver = load_caffe().get_solver(str(folder / model.SOLVER))
+    with layers_of_file(plan.train_val_file):
+        solver = load_caffe().get_solver(str(folder / model.SOLVER))
     if state["snapshot"]:
         solver.restore(str(_at_home(folder / state["snapshot"])))
     elif plan.weights:
@@ -74,6 +76,14 @@ def _make_solver(plan: Plan, folder: Path, state: dict[str, Any], quiet: bool) -
         if not quiet:
             print(f"copied from {plan.weights}: {', '.join(copied)}; not copied: {', '.join(others)}")
     return solver
+
+
+def _check_deploy(plan: Plan, trained: Any) -> None:
+    """Refuse, before the first step, a deploy net that the trained weights will not fit."""
+    caffe = load_caffe()
+    with layers_of_file(plan.network / model.DEPLOY):
+        net = caffe.Net(str(plan.folder / model.DEPLOY), caffe.TEST)
+    check_same_shapes(net, plan.network / model.DEPLOY, trained, plan.train_val_file)
 
 
 def _at_home(snapshot: Path) -> Path:
@@ -147,7 +157,7 @@ def _train_to_next(
     }
     write_json(folder / STATE, state)
     write_curve(plan.folder / model.CURVE, state["curve"])
-    _remove_stale(folder, state)
+    remove_stale(folder, state)
     return state
 
 
@@ -170,7 +180,7 @@ def _need_space(net: Any, folder: Path) -> None:
         )
 
 
-def _remove_stale(folder: Path, state: dict[str, Any]) -> None:
+def remove_stale(folder: Path, state: dict[str, Any]) -> None:
     """Remove snapshots and best weights that the state does not name."""
     named = {state["best"]["weights"], state["snapshot"], str(Path(state["snapshot"]).with_suffix(".caffemodel"))}
     for file in (*folder.glob("train_iter_*"), *folder.glob("best_iter_*")):

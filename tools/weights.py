@@ -55,6 +55,21 @@ def copy_weights(net: Any, path: str | Path, names: tuple[str, ...] = PRETRAINED
     return wanted, [name for name in net.params if name not in wanted]
 
 
+def check_same_shapes(deployed: Any, deploy: Path, trained: Any, train_val: Path) -> None:
+    """Raise InputError unless each layer with weights of the net `deployed`, read from the file `deploy`, is in the
+    net `trained`, read from `train_val`, with weights of the same shapes."""
+    for name, blobs in deployed.params.items():
+        if name not in trained.params:
+            raise InputError(f"{deploy}: layer {name!r} has weights, but {train_val} has no such layer to learn them")
+        here, there = ([tuple(blob.data.shape) for blob in some] for some in (blobs, trained.params[name]))
+        if here != there:
+            shapes = [" and ".join(map(_times, some)) for some in (here, there)]
+            raise InputError(
+                f"{deploy}: layer {name!r} has weights of {shapes[0]} here and {shapes[1]} in {train_val}; "
+                "make the two layers alike"
+            )
+
+
 def _check_shapes(name: str, own: list[tuple[int, ...]], stored: list[np.ndarray], path: str | Path) -> None:
     if len(own) != len(stored):
         raise InputError(f"{path}: layer {name!r} has {len(stored)} blobs there and {len(own)} in the network")
