@@ -176,7 +176,7 @@ def _packets(path: str | os.PathLike[str], container: Any, stream: Any) -> Itera
         except StopIteration:
             break
         except av.error.FFmpegError as error:
-            raise InputError(f"{path}: cannot be read after frame {stored} ({_reason(error)}); "
+            raise InputError(f"{path}: damaged or cut short after {stored} frames ({_reason(error)}); "
                              f"{REPAIR}") from None
         if packet.size > 0:
             stored += 1
