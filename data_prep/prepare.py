@@ -89,7 +89,7 @@ def prepare(
             need = check_disk(folder, jobs, free_bytes)
             if not quiet:
                 print(need, flush=True)
-            _build_all(jobs, workers or len(os.sched_getaffinity(0)), quiet)
+            _build_all(jobs, workers or _cores(), quiet)
     if not quiet:
         print(f"{folder}: {len(jobs)} videos prepared now, {len(stems) - len(jobs)} were before")
 
@@ -117,6 +117,11 @@ def _build_all(jobs: list[Job], workers: int, quiet: bool) -> None:
         progress.skip(sum(finished_frames(job) for job in jobs))
         faults = run_jobs(build, jobs, workers, progress.update)
     _raise_faults(faults)
+
+
+def _cores() -> int:
+    """The cores that this process may use; all of the machine's where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _raise_faults(faults: list[str]) -> None:
