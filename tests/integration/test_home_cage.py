@@ -3,6 +3,11 @@
 The captions of home_cage.mp4 are another program's labels, burned into the picture below row 208: that part is cut
 away, or the network would read the answer. The video is too short to hold a part out, so what is asserted is that the
 network learns it by heart: balanced accuracy over 0.9 on the frames that it was trained on.
+
+What it takes: every class drawn as often as any other (70 of the 1,188 frames are rest, 476 head), the lower learning
+rate, and 1,200 iterations of 64 frames, some 50 s on one core. The best of the twelve validations, which here read the
+same frames, was 0.942 with the solver's own seed and 0.946, 0.912 and 0.960 with seeds 1, 2 and 3; with 800
+iterations 0.934, 0.904, 0.912 and 0.921.
 """
 
 from __future__ import annotations
@@ -38,7 +43,7 @@ def place(shared, tmp_path_factory):
     write_labels(data / "labels" / "home_cage.csv", CLASSES, labels)
     train = ["train", "mini/shape_motion/cnn", data, "--hold-out", "none", "--sampling", "balanced",
              "--solver", REPOSITORY / "prototxt" / "mini" / "solver_low_rate.prototxt",
-             "--iterations", 800, "--validate-every", 100, "--output", folder / "model"]
+             "--iterations", 1200, "--validate-every", 100, "--output", folder / "model"]
     video = data / "videos" / "home_cage.mp4"
     for command in (
         ["prepare", data, "--size", 64, "--crop", REGION],
