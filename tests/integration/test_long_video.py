@@ -50,8 +50,10 @@ def cut(source: Path, target: Path, frames: int) -> Path:
 def predict(model: Path, video: Path, output: Path) -> tuple[int, float]:
     """(peak memory in kB, frames per second) of a process of its own."""
     script = (
-        "import resource, sys; from tools import cli; status = cli.main(sys.argv[1:]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+        "import sys; from tools import cli; status = cli.main(sys.argv[1:]);"
+        # getrusage's peak would do, but it begins with that of the process that started this one.
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')));"
+        "sys.exit(status)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "predict", str(model), str(video), "--output", str(output), "--quiet"],
