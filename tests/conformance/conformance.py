@@ -1,0 +1,85 @@
+"""Run the same things in real Caffe 1.0 and in the engine, live, and write what agrees, and how closely, as a table.
+
+    make conformance             builds real Caffe where it is not there; results/conformance.md
+    make conformance FULL=1      the thesis's networks in full size too: hours; results/conformance/full_size.md
+
+Exits with 1 where anything is out of its limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
+
+from live import report, sides
+
+from data_prep.files import atomic_path
+from data_prep.progress import Progress
+
+PARTS = ("layers",)
+COMMAND = "make conformance"
+
+
+def measure(names: list[str], box: Path) -> list[report.Section]:
+    """The sections of the parts, in order; each says on standard error when it is done."""
+    found = []
+    for name in names:
+        part = import_module(f"live.parts.{name}")
+        start = time.monotonic()
+        bar = Progress(0, "runs", part.TITLE)
+
+        def progress(done: int, total: int, bar: Progress = bar) -> None:
+            bar.total = total
+            bar.update(done - bar.done)
+
+        with bar:
+            section = part.section(sides.run_part(box, name, part, progress))
+        bad = report.failures(section)
+        print(f"{part.TITLE}: {len(section.rows)} rows, {len(bad)} not as they must be, {time.monotonic() - start:.0f} s",
+              file=sys.stderr, flush=True)
+        found.append(section)
+    return found
+
+
+def write(target: Path, sections: list[report.Section], seconds: float) -> None:
+    """The table, whole or not at all."""
+    bad = [line for section in sections for line in report.failures(section)]
+    head = f"""# The engine and real Caffe 1.0, live
+
+Written by `{COMMAND}` on {report.now()}, commit {report.commit(sides.REPOSITORY)}, in {seconds:.0f} s.
+Engine: {report.machine()}, one thread.
+Real Caffe: 1.0.0 of Debian 11 (`python3-caffe`), OpenBLAS with one thread, on the same machine.
+
+{"**All within their limits.**" if not bad else f"**{len(bad)} not as they must be.**"}
+"""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target) as temporary:
+        temporary.write_text("\n".join([head, *map(report.markdown, sections)]), encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=sides.REPOSITORY / "results" / "conformance.md")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    if subprocess.run(["bash", str(sides.SCRIPT)]).returncode:
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        sides.make_box(Path(folder))
+        sections = measure(arguments.parts, Path(folder))
+    write(arguments.output, sections, time.monotonic() - start)
+    bad = [line for section in sections for line in report.failures(section)]
+    print(*bad, f"{arguments.output}: {len(bad)} not as they must be", sep="\n")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

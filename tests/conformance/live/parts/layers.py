@@ -1,0 +1,44 @@
+"""Layer configurations drawn from a seed: forward, backward, parameters' gradients, and again with other shapes."""
+
+from __future__ import annotations
+
+import generated
+from layer_cases.run import run_case
+
+from live.report import BACKWARD, FORWARD, Measure, Section, pairs, worst
+
+TITLE = "Layers"
+CASES = generated.cases()
+
+
+def rounds() -> list:
+    return [list(CASES)]
+
+
+def run(caffe, name: str, side: str) -> dict:
+    return run_case(caffe, name, CASES[name])
+
+
+def is_gradient(array: str) -> bool:
+    return "_diff/" in array
+
+
+def section(found: dict) -> Section:
+    rows = []
+    faults: list[str] = []
+    both = pairs(found, faults)
+    for kind, (count, _, _) in sorted(generated.table().items()):
+        own = {name: arrays for name, arrays in both.items() if name.rsplit(" ", 1)[0] == kind}
+        forward = worst(own, FORWARD, lambda array: not is_gradient(array))
+        backward: "Measure | str" = worst(own, BACKWARD, is_gradient)
+        if not any(is_gradient(array) for arrays, _ in own.values() for array in arrays):
+            backward = "–"
+        where = max((m for m in (forward, backward) if isinstance(m, Measure)), key=lambda m: m.value / m.limit).where
+        rows.append((kind, f"{len(own)} of {count}", forward, backward, f"`{where}`" if where else ""))
+    text = f"""
+{len(CASES)} configurations, drawn from seed {generated.SEED} by `tests/conformance/generated/`: shapes, parameters, phases,
+in place or not, propagate_down, loss weights, fillers, shared weights, several passes, other shapes in the last. Each is
+a net of its own, run in both. Errors are max |a − b| / max |b| over the arrays of all passes; limits {FORWARD:.0e} forward,
+{BACKWARD:.0e} backward. Inputs are the same bits on both sides, so ties of maxima (some inputs are multiples of a half, full
+of them) must be decided alike."""
+    return Section(TITLE, text, ("layer type", "configurations", "forward", "backward", "worst at"), rows, faults)
