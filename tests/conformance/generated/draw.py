@@ -52,12 +52,13 @@ def dims(shape) -> str:
 
 
 def vary(draw: Draw, kind: str, bottoms: dict, tops: str, body: str = "", *, another: dict | None = None,
-         weights: bool = True, multipliers: int = 0, gradients: tuple = (), **rest) -> Case:
+         weights: bool = True, multipliers: int = 0, gradients: tuple = (), selective: bool = True, **rest) -> Case:
     """The case, with a phase, several passes, other shapes in the last, loss weights, propagate_down and multipliers.
 
     another: shapes that the bottoms may take in the last pass; by default another extent of the first axis, if all
     bottoms have the same there; {} for none. weights: whether a top may have a loss weight. multipliers: how many
-    parameter blobs may get multipliers. gradients: indices of bottoms without a gradient.
+    parameter blobs may get multipliers. gradients: indices of bottoms without a gradient. selective: whether propagate_down
+    may leave gradients out.
     """
     rest.setdefault("phase", draw.pick("TRAIN", "TRAIN", "TEST"))
     rest.setdefault("forwards", draw.pick(1, 2, 2, 3))
@@ -68,7 +69,7 @@ def vary(draw: Draw, kind: str, bottoms: dict, tops: str, body: str = "", *, ano
         rest["top_diffs"] = False
     elif rest["forwards"] > 1 and rest.get("top_diffs", True) and draw.chance(0.6):
         rest["last_shapes"] = _batch(draw, bottoms) if another is None else another
-    if backward and not in_place and draw.chance(0.15):
+    if selective and backward and not in_place and draw.chance(0.15):
         rest["force_backward"] = False
         if draw.chance(0.7):
             body += "".join(f" propagate_down: {'true' if draw.chance(0.5) and i not in gradients else 'false'}"

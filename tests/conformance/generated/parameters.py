@@ -50,6 +50,8 @@ def scale(draw: Draw):
         if draw.chance(0.3):
             rest["params"] = None
             body += " " + draw.filler("filler", SIMPLE) + (" " + draw.filler("bias_filler", SIMPLE) if bias else "")
+        # real Caffe keeps the last pass's gradient only, where there is a factor for every number
+        rest["forwards"] = 1
     return vary(draw, "Scale", bottoms, tops, f"scale_param {{ {body} }}",
                 another={} if second or axis == 0 else None, multipliers=bias + (not second), **rest)
 

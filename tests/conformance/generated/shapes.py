@@ -44,7 +44,8 @@ def flatten(draw: Draw):
     axes = draw.size(1, 5)
     first, last = sorted(draw.size(0, axes - 1) for _ in range(2))
     body = f"axis: {draw.pick(first, first - axes)} end_axis: {draw.pick(last, last - axes)}"
-    return vary(draw, "Flatten", {"x": normal(*draw.shape(axes))}, "y", f"flatten_param {{ {body} }}")
+    return vary(draw, "Flatten", {"x": normal(*draw.shape(axes))}, "y", f"flatten_param {{ {body} }}",
+                selective=False)  # the diff of a bottom that is not asked for is shared here, and left alone there
 
 
 def reshape(draw: Draw):
