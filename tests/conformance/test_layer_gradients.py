@@ -26,6 +26,7 @@ NOT_THE_DERIVATIVE = {
     "loss_clamped": "p − 1 though the loss is clamped",
     "loss_clamped_half": "p − 1 though the loss is clamped",
     "lstm_fractional_cont": "the forget gate's gradient has cont in it",
+    "lstm_unit_fractional_cont": "the forget gate's gradient has cont in it",
     "rnn_expose_hidden": "no gradient through the exposed state",
     "lstm_expose_hidden": "no gradient through the exposed state",
     "lstm_expose_hidden_static": "no gradient through the exposed state",
@@ -85,7 +86,9 @@ class Bench:
         self.layer.reshape(self.bottom, self.top)
         self.layer.forward(self.bottom, self.top)
         losses = [self.layer.top_loss_weight(j) for j in range(len(self.top))]
-        weights = losses if any(losses) else self.weights
+        # a Filter's tops shrink to what was selected
+        weights = losses if any(losses) else [weight.reshape(-1)[:blob.count].reshape(blob.shape)
+                                              for blob, weight in zip(self.top, self.weights)]
         total = sum(float((blob.data * weight).sum()) for blob, weight in zip(self.top, weights))
         for blob, weight in zip(self.top, weights):
             blob.diff[...] = weight
