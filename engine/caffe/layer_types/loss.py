@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from caffe.blob import Blob
-from caffe.layer_types.base import Layer, TensorLayer, register
+from caffe.layer_types.base import Count, Layer, TensorLayer, register
 from caffe.layer_types.support import axis_of
 from caffe.proto import caffe_pb2
 
@@ -72,8 +72,8 @@ class LossLayer(Layer):
     src/caffe/layers/loss_layer.cpp
     """
 
-    bottoms = 2
-    tops: int | tuple[int, int | None] = 1
+    bottoms: Count = 2
+    tops: Count = 1
     auto_tops = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:

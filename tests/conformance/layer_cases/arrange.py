@@ -21,13 +21,13 @@ def reduction(body: str, bottoms: dict = IMAGE) -> Case:
 
 
 def learning(kind: str, bottoms: dict, body: str = "", tops: str = "y") -> Case:
-    """The layer behind biases of all of its bottoms but the last, and without force_backward: see `force`."""
+    """The layer behind biases of all of its bottoms but the last, and without force_backward: see `force_backward`."""
     *biased, last = bottoms
     before = "".join(one("Bias", blob, f"{blob}_b", "bias_param { axis: 0 num_axes: -1 }").replace(
         '"layer"', f'"bias_{blob}"') for blob in biased)
     inputs = " ".join([*(f"{blob}_b" for blob in biased), last])
     weights = " ".join("loss_weight: 1" for _ in tops.split())
-    return Case(before + one(kind, inputs, tops, body + weights), bottoms, force=False)
+    return Case(before + one(kind, inputs, tops, body + weights), bottoms, force_backward=False)
 
 
 PICKED = {"x": ((5, 3, 2), "normal"), "i": ((7,), "integers 0 5")}
@@ -72,7 +72,7 @@ CASES = {
                           "weight_filler { type: 'uniform' } }",
                           {"x": ((5,), "integers 0 6")}, params=None, backward=False),
     "embed_learning": case("Embed", "embed_param { num_output: 4 input_dim: 6 } loss_weight: 1",
-                           {"x": ((5, 3), "integers 0 6")}, force=False),
+                           {"x": ((5, 3), "integers 0 6")}, force_backward=False),
     "mvn": case("MVN"),
     "mvn_mean_only": case("MVN", "mvn_param { normalize_variance: false }"),
     "mvn_across": case("MVN", "mvn_param { across_channels: true }"),

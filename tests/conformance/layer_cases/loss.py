@@ -25,7 +25,7 @@ def infogain(bottoms: dict, body: str = "", tops: str = "loss", **rest) -> Case:
     bottoms = {**bottoms, "H": ((1, 1, classes, classes), "uniform 0 1")}
     # the scores pass a bias of 0 whose gradient is theirs: with force_backward the matrix's would be asked for
     before = one("Bias", "x", "scores", "bias_param { axis: 0 num_axes: -1 }").replace('"layer"', '"bias"')
-    return Case(before + one("InfogainLoss", "scores label H", tops, body), bottoms, top_diffs=False, force=False,
+    return Case(before + one("InfogainLoss", "scores label H", tops, body), bottoms, top_diffs=False, force_backward=False,
                 **rest)
 
 

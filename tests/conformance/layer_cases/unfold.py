@@ -44,7 +44,8 @@ CASES = {
     "im2col_stride": im2col("kernel_size: 3 stride: 2 pad: 1"),
     "im2col_rectangle": im2col("kernel_h: 2 kernel_w: 3 pad_h: 1 pad_w: 0 stride_h: 2 stride_w: 1"),
     "im2col_dilation": im2col("kernel_size: 2 dilation: 2"),
-    "im2col_per_side": im2col("kernel_size: 3 kernel_size: 1 stride: 2 stride: 1 pad: 1 pad: 0 dilation: 1 dilation: 2"),
+    "im2col_per_side": im2col("kernel_size: 3 kernel_size: 1 stride: 2 stride: 1 pad: 1 pad: 0 "
+                              "dilation: 1 dilation: 2"),
     "im2col_nd": im2col("kernel_size: 3 pad: 1 force_nd_im2col: true"),
     "im2col_1d": im2col("kernel_size: 3 stride: 2 pad: 1", (2, 3, 8)),
     "im2col_3d": im2col("kernel_size: 2 pad: 1", (2, 2, 3, 2, 3)),
