@@ -1,4 +1,4 @@
-"""Layers that pick, repeat, reduce or look up: ArgMax, BatchReindex, Bias, Crop, Embed, MVN, Parameter, …"""
+"""Layers that pick, repeat, reduce or look up: ArgMax, Bias, Crop, Embed, MVN, Parameter, …"""
 
 from __future__ import annotations
 
@@ -57,32 +57,6 @@ class ArgMax(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if any(propagate_down):
             raise self.fault("has no gradient; leave it out of the way to the loss")
-
-
-@register
-class BatchReindex(TensorLayer):
-    """y[i] = x[index[i]] along the first axis; bottoms x, index (any number, 0 to N − 1).
-
-    Source: src/caffe/layers/batch_reindex_layer.cpp.
-    """
-
-    type = "BatchReindex"
-    bottoms = 2
-    tops = 1
-
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if bottom[1].num_axes != 1:
-            raise self.fault(f"its index has shape {bottom[1].shape_string()}; it takes one axis")
-        top[0].reshape(bottom[1].count, *bottom[0].shape[1:])
-
-    def allow_force_backward(self, bottom_index: int) -> bool:
-        return bottom_index == 0
-
-    def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
-        index = bottoms[1].long()
-        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(bottoms[0]):
-            raise self.fault(f"an index lies outside 0 to {len(bottoms[0]) - 1}, the batch that it picks from")
-        return [bottoms[0].index_select(0, index)]
 
 
 @register

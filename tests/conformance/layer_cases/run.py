@@ -12,7 +12,7 @@ from layer_cases.values import draw, source
 
 
 def net_text(case: Case) -> str:
-    """The prototxt of the case's net: Input layers, then the layers under test; as a rule every gradient is asked for."""
+    """The prototxt of the case's net: Input layers, then the layers under test, most with every gradient asked for."""
     inputs = [
         f'layer {{ name: "{blob}" type: "Input" top: "{blob}" input_param {{ shape {{ '
         + " ".join(f"dim: {n}" for n in shape) + " } } }\n"

@@ -1,4 +1,4 @@
-"""Convolution and Pooling."""
+"""Convolution, Pooling, SPP."""
 
 from __future__ import annotations
 
@@ -80,4 +80,20 @@ POOLINGS = {
     "pool_another_size": pool("kernel_size: 3 stride: 2", forwards=2, last_shapes={"x": (1, 2, 8, 9)}),
 }
 
-CASES = {**CONVOLUTIONS, **POOLINGS}
+
+def spp(body: str, shape: tuple = (2, 3, 8, 9), **rest) -> Case:
+    return Case(one("SPP", "x", "y", f"spp_param {{ {body} }}"), {"x": (shape, "normal")}, **rest)
+
+
+PYRAMIDS = {
+    **{f"spp_{method.lower()}_{height}": spp(f"pyramid_height: {height} pool: {method}")
+       for method in ("MAX", "AVE") for height in (1, 2, 3)},
+    "spp_default": spp("pyramid_height: 2"),
+    "spp_odd": spp("pyramid_height: 3", (1, 2, 7, 11)),
+    "spp_odd_ave": spp("pyramid_height: 3 pool: AVE", (1, 2, 7, 11)),
+    "spp_deep": spp("pyramid_height: 4 pool: AVE", (1, 2, 15, 23)),
+    "spp_another_size": spp("pyramid_height: 3", forwards=3, last_shapes={"x": (1, 3, 6, 7)}),
+    "spp_another_size_ave": spp("pyramid_height: 1 pool: AVE", forwards=2, last_shapes={"x": (3, 3, 5, 4)}),
+}
+
+CASES = {**CONVOLUTIONS, **POOLINGS, **PYRAMIDS}
