@@ -23,7 +23,7 @@ from live import report, sides
 from data_prep.files import atomic_path
 from data_prep.progress import Progress
 
-PARTS = ("layers", "solvers", "snapshots", "fillers")
+PARTS = ("layers", "data", "solvers", "snapshots", "fillers")
 COMMAND = "make conformance"
 
 

@@ -27,7 +27,7 @@ Found = dict[str, dict[str, "Arrays | str"]]  # {side: {name: arrays, or what we
 
 def make_box(folder: Path) -> None:
     """Copy what runs on both sides into the folder that both see."""
-    ignore = shutil.ignore_patterns("__pycache__", "golden", "test_*")
+    ignore = shutil.ignore_patterns("__pycache__", "*.npz", "test_*")
     for room in ROOMS:
         shutil.copytree(REPOSITORY / room, folder / room, ignore=ignore)
     shutil.copytree(REPOSITORY / "tests" / "conformance", folder / "conformance", ignore=ignore)
