@@ -23,7 +23,7 @@ from live import report, sides
 from data_prep.files import atomic_path
 from data_prep.progress import Progress
 
-PARTS = ("layers", "data", "solvers", "snapshots", "fillers")
+PARTS = ("layers", "data", "solvers", "snapshots", "fillers", "networks")
 COMMAND = "make conformance"
 
 

@@ -18,8 +18,9 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "tests" / "conformance" / "real_caffe.sh"
 ROOMS = ("data_prep", "prototxt", "python_layers", "tools")
-# side: threads of its BLAS. `again` is real Caffe once more: how far it is from itself when sums are rounded otherwise
-THREADS = {"engine": "1", "real": "1", "again": "2"}
+# threads of real Caffe's BLAS on each of its sides. `again` is real Caffe once more: how far it is from itself when sums
+# are rounded otherwise. The other sides are the engine: as it is, and `exact`, which a part may run in float64
+THREADS = {"real": "1", "again": "2"}
 
 Arrays = dict[str, np.ndarray]
 Found = dict[str, dict[str, "Arrays | str"]]  # {side: {name: arrays, or what went wrong}}
@@ -64,10 +65,10 @@ class Worker:
         (self.box / file).write_text(json.dumps(todo))
         self.log = tempfile.TemporaryFile()
         command = ["-m", "live.worker", self.side, self.part, str(file), str(self.out)]
-        if self.side == "engine":
-            self.process = engine(self.box, *command, log=self.log)
-        else:
+        if self.side in THREADS:
             self.process = real_caffe(self.box, "python3", *command, threads=THREADS[self.side], log=self.log)
+        else:
+            self.process = engine(self.box, *command, log=self.log)
 
     def _done(self, index: int) -> bool:
         return any((self.box / self.out / f"{index}{ending}").exists() for ending in (".npz", ".error"))
@@ -114,23 +115,37 @@ class Worker:
 
 def run_part(box: Path, part_name: str, part: Any, progress: Callable[[int, int], None]) -> Found:
     """Run all rounds of a part on its sides; `progress(done, all)` is told how far it is."""
+    if hasattr(part, "prepare"):
+        part.prepare(box)
     sides = getattr(part, "SIDES", ("engine", "real"))
+    groups = [(side,) for side in sides] if getattr(part, "ONE_BY_ONE", False) else [sides]
     rounds = part.rounds()
     total = sum(len(names) for names in rounds) * len(sides)
-    before, found = 0, {side: {} for side in sides}  # type: tuple[int, Found]
+    found: Found = {side: {} for side in sides}
+    before = 0
     for names in rounds:
-        workers: list[Worker] = []
-        try:
-            for side in sides:
-                workers.append(Worker(box, side, part_name, names))
-            while any([worker.poll() for worker in workers]):
-                progress(before + sum(worker.count() for worker in workers), total)
-                time.sleep(0.1)
-        finally:
-            for worker in workers:
-                worker.stop()
-        for side, worker in zip(sides, workers):
-            found[side].update(worker.results())
-        before += len(names) * len(sides)
+        for group in groups:
+            def count(done: int, before: int = before) -> None:
+                progress(before + done, total)
+
+            for side, results in _run_group(box, part_name, group, names, count).items():
+                found[side].update(results)
+            before += len(names) * len(group)
     progress(total, total)
     return found
+
+
+def _run_group(box: Path, part_name: str, sides: tuple[str, ...], names: list[str],
+               progress: Callable[[int], None]) -> dict[str, dict[str, Arrays | str]]:
+    """Run the names on the sides, at the same time."""
+    workers: list[Worker] = []
+    try:
+        for side in sides:
+            workers.append(Worker(box, side, part_name, names))
+        while any([worker.poll() for worker in workers]):
+            progress(sum(worker.count() for worker in workers))
+            time.sleep(0.1)
+    finally:
+        for worker in workers:
+            worker.stop()
+    return {worker.side: worker.results() for worker in workers}
