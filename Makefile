@@ -5,13 +5,14 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint proto prototxt lock
+.PHONY: help setup demo test lint conformance proto prototxt lock
 
 help:
 	@echo 'make setup     install everything into .venv'
 	@echo 'make demo      simulate, train, evaluate and predict; report in results/demo/report.html'
 	@echo 'make test      all tests'
 	@echo 'make lint      ruff and mypy'
+	@echo 'make conformance  the engine against real Caffe, live; builds that first (root); FULL=1: full-size networks'
 	@echo 'make prototxt  write the networks again from their generator'
 	@echo 'make proto     write caffe_pb2.py again from caffe.proto'
 	@echo 'make lock      write requirements.lock again from .venv'
@@ -36,6 +37,9 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+conformance: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/conformance/conformance.py $(if $(FULL),--full)
 
 proto: setup
 	$(BIN)/python -m grpc_tools.protoc -I engine --python_out=engine engine/caffe/proto/caffe.proto

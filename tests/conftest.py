@@ -35,11 +35,11 @@ def shared() -> Path:
 def real_caffe():
     """``run(folder, *command)`` runs a command inside real Caffe 1.0, with ``folder`` as its working folder.
 
-    Only where ``real_caffe.sh`` has built it already: most tests need just the golden files that it made.
+    Only where it was built already, as `make conformance` does: most tests need just the golden files that it made.
     """
-    script = SHARED.parent / "real-caffe" / "real_caffe.sh"
-    if not script.is_file() or not (REAL_CAFFE / ".ready").is_file():
-        pytest.skip(f"real Caffe is not built here: `bash {script}` builds it")
+    script = REPOSITORY / "tests" / "conformance" / "real_caffe.sh"
+    if not (REAL_CAFFE / ".ready").is_file():
+        pytest.skip(f"real Caffe is not built here: as root, `bash {script}` builds it")
     if os.geteuid() != 0:
         pytest.skip("real Caffe runs in a chroot, which needs root")
 

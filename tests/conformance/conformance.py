@@ -1,10 +1,10 @@
 """Run the same things in real Caffe 1.0 and in the engine, live, and write what agrees, and how closely, as a table.
 
     make conformance             builds real Caffe where it is not there; results/conformance.md
-    make conformance FULL=1      the thesis's networks in full size instead, for hours; results/conformance/full_size.md
+    make conformance FULL=1      the networks in full size instead, for hours: results/conformance/full_size.md
 
-FULL_NETWORKS='shape/cnn' takes only some of them, FULL_ITERATIONS=20 other than 50 iterations of SGD. Exits with 1 where
-anything is out of its limit.
+FULL_NETWORKS='shape/cnn' takes only some of them, FULL_ITERATIONS=20 other than 50 iterations of SGD. Exits with 1
+where anything is out of its limit.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
-from live import report, sides
+from live import report, sides  # noqa: E402
 
-from data_prep.files import atomic_path
-from data_prep.progress import Progress
+from data_prep.files import atomic_path  # noqa: E402
+from data_prep.progress import Progress  # noqa: E402
 
-PARTS = ("layers", "data", "solvers", "snapshots", "fillers", "networks", "tools")
+PARTS = ("layers", "data", "solvers", "snapshots", "fillers", "networks", "tools", "differences")
 FULL = ("full_size",)
 RESULTS = sides.REPOSITORY / "results"
 
@@ -45,8 +45,8 @@ def measure(names: Sequence[str], box: Path) -> list[report.Section]:
         with bar:
             section = part.section(sides.run_part(box, name, part, progress))
         bad = report.failures(section)
-        print(f"{part.TITLE}: {len(section.rows)} rows, {len(bad)} not as they must be, {time.monotonic() - start:.0f} s",
-              file=sys.stderr, flush=True)
+        print(f"{part.TITLE}: {len(section.rows)} rows, {len(bad)} not as they must be,",
+              f"{time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         found.append(section)
     return found
 

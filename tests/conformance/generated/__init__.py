@@ -1,7 +1,7 @@
 """Layer configurations drawn from a seed: Case objects over all layer types that run on bottoms.
 
-Each family file has a table TYPES of {layer type: (how many, a function from Draw to Case)}; the function draws only what
-Caffe allows, as real Caffe ends the process otherwise. Runs in real Caffe too (Python 3.9, numpy 1.19).
+Each family file has a table TYPES of {layer type: (how many, a function from Draw to Case)}; the function draws only
+what Caffe allows, as real Caffe ends the process otherwise. Runs in real Caffe too (Python 3.9, numpy 1.19).
 """
 
 from __future__ import annotations
@@ -10,20 +10,12 @@ import zlib
 from importlib import import_module
 
 import numpy as np
+from layer_cases import Case
 
 from generated.draw import Draw
-from layer_cases import Case
 
 SEED = 20260101
 FAMILIES = ("elementwise", "spatial", "shapes", "parameters", "losses", "recurrent", "sources")
-
-# what real Caffe 1.0 registers on a CPU; those that read or write files are held in live/parts/data.py
-TYPES = tuple("""
-    AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Data
-    Deconvolution Dropout DummyData ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HDF5Data HDF5Output HingeLoss
-    Im2col ImageData InfogainLoss InnerProduct Input LRN LSTM LSTMUnit Log MVN MemoryData MultinomialLogisticLoss PReLU
-    Parameter Pooling Power Python RNN ReLU Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Silence Slice
-    Softmax SoftmaxWithLoss Split Swish TanH Threshold Tile WindowData""".split())
 
 
 def table() -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from layer_cases import Case, one
 
 FILLERS = ("type: 'constant' value: 0.3", "type: 'gaussian' std: 0.5", "type: 'gaussian' mean: 0.2 std: 0.1 sparse: 2",
@@ -52,13 +51,14 @@ def dims(shape) -> str:
 
 
 def vary(draw: Draw, kind: str, bottoms: dict, tops: str, body: str = "", *, another: dict | None = None,
-         weights: bool = True, multipliers: int = 0, gradients: tuple = (), selective: bool = True, **rest) -> Case:
+         weights: bool = True,
+         multipliers: int = 0, gradients: tuple = (), selective: bool = True, **rest) -> Case:
     """The case, with a phase, several passes, other shapes in the last, loss weights, propagate_down and multipliers.
 
     another: shapes that the bottoms may take in the last pass; by default another extent of the first axis, if all
     bottoms have the same there; {} for none. weights: whether a top may have a loss weight. multipliers: how many
-    parameter blobs may get multipliers. gradients: indices of bottoms without a gradient. selective: whether propagate_down
-    may leave gradients out.
+    parameter blobs may get multipliers. gradients: indices of bottoms without a gradient. selective: whether
+    propagate_down may leave gradients out.
     """
     rest.setdefault("phase", draw.pick("TRAIN", "TRAIN", "TEST"))
     rest.setdefault("forwards", draw.pick(1, 2, 2, 3))

@@ -9,12 +9,13 @@ ANY = ("normal", "normal 3", "grid")
 
 # type: (how many, parameter message, {field: choices}, kinds of values, in place: "yes", "forward" or "no").
 # Real Caffe takes some gradients from values that were overwritten in place: those go forward only there.
-ROWS = {
+ROWS: dict[str, tuple] = {
     "AbsVal": (6, "", {}, ANY, "no"),
     "BNLL": (6, "", {}, ("normal", "normal 30"), "forward"),
     "Clip": (8, "clip_param", {"min": (-1, -0.5, -7), "max": (0.5, 1, 2.25)}, ANY, "forward"),
     "ELU": (8, "elu_param", {"alpha": (0.1, 1, 2.5, 0)}, ANY, "yes"),
-    "Exp": (10, "exp_param", {"base": (-1, 2, 10, 0.5), "scale": (0.5, -1, 1.5), "shift": (0.5, -1)}, ("normal",), "yes"),
+    "Exp": (10, "exp_param", {"base": (-1, 2, 10, 0.5), "scale": (0.5, -1, 1.5), "shift": (0.5, -1)}, ("normal",),
+            "yes"),
     "Log": (8, "log_param", {"base": (-1, 2, 10, 0.5), "scale": (0.5, 3), "shift": (0, 1)}, (POSITIVE,), "forward"),
     "Power": (12, "power_param", {"power": (0, 1, 2, 3, 0.5, -1, -0.5), "scale": (0.5, 2, 1), "shift": (0, 0.5)},
               (POSITIVE,), "forward"),
@@ -47,7 +48,7 @@ def elementwise(kind: str):
 def prelu(draw: Draw):
     shared = draw.chance(0.4)
     body = f"channel_shared: {'true' if shared else 'false'}"
-    rest = {}
+    rest: dict = {}
     if draw.chance(0.4):
         rest["params"] = None
         if draw.chance(0.7):

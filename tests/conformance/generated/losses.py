@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generated.draw import Draw, vary
 from layer_cases import Case, one
+
+from generated.draw import Draw, vary
 
 NORMALIZATIONS = ("FULL", "VALID", "BATCH_SIZE", "NONE")
 
@@ -52,8 +53,8 @@ def infogain(draw: Draw):
     body = weighted(draw) + loss_param(draw, ignored, normalize=False) + f"infogain_loss_param {{ axis: {axis} }}"
     # real Caffe ends where force_backward asks for the gradient of the matrix
     body += " propagate_down: true propagate_down: false propagate_down: false"
-    return Case(one("InfogainLoss", " ".join(bottoms), "loss", body), bottoms, forwards=draw.size(1, 3), top_diffs=False,
-                force_backward=False, phase=draw.pick("TRAIN", "TEST"))
+    return Case(one("InfogainLoss", " ".join(bottoms), "loss", body), bottoms, forwards=draw.size(1, 3),
+                top_diffs=False, force_backward=False, phase=draw.pick("TRAIN", "TEST"))
 
 
 def softmax(draw: Draw):
@@ -79,7 +80,8 @@ def euclidean(draw: Draw):
 def hinge(draw: Draw):
     shape = (draw.size(1, 6), draw.size(2, 6), *[1] * draw.size(0, 2))
     bottoms = {"x": (shape, "normal 2"), "label": ((shape[0],), f"integers 0 {shape[1]}")}
-    return of_scores(draw, "HingeLoss", bottoms, weighted(draw) + f"hinge_loss_param {{ norm: {draw.pick('L1', 'L2')} }}")
+    body = weighted(draw) + f"hinge_loss_param {{ norm: {draw.pick('L1', 'L2')} }}"
+    return of_scores(draw, "HingeLoss", bottoms, body)
 
 
 def cross_entropy(draw: Draw):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generated.draw import BIAS_FILLERS, FILLERS, Draw, vary
 from layer_cases import Case, one
+
+from generated.draw import BIAS_FILLERS, FILLERS, Draw, vary
 
 STATISTICS = ("normal 0.5", "uniform 0.5 2", "uniform 1.5 3")
 
@@ -19,7 +20,8 @@ def filled(draw: Draw, rest: dict, *fields: str) -> str:
 def inner_product(draw: Draw):
     axes = draw.size(1, 5)
     axis, written = draw.axis(axes)
-    bias, rest = draw.chance(0.7), {}
+    bias = draw.chance(0.7)
+    rest: dict = {}
     body = f"num_output: {draw.size(1, 6)} axis: {written} bias_term: {'true' if bias else 'false'}"
     body += " transpose: true" if draw.chance(0.3) else ""
     body += filled(draw, rest, "weight_filler", *(["bias_filler"] if bias else []))
@@ -40,7 +42,8 @@ SIMPLE = BIAS_FILLERS
 def scale(draw: Draw):
     shape = draw.shape(draw.size(1, 5))
     axis, written, number = covered(draw, shape)
-    bias, rest = draw.chance(0.5), {}
+    bias = draw.chance(0.5)
+    rest: dict = {}
     tops, bottoms = draw.pick("y", "y", "x"), {"x": (shape, "normal")}
     body = f"axis: {written} bias_term: {'true' if bias else 'false'}"
     if second := draw.chance(0.35):

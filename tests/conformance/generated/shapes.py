@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generated.draw import Draw, dims, vary
 from layer_cases import Case, one
+
+from generated.draw import Draw, dims, vary
 
 
 def normal(*shape: int) -> tuple:
@@ -130,7 +131,7 @@ def embed(draw: Draw):
     words = draw.size(2, 7)
     bias = draw.chance(0.6)
     body = f"num_output: {draw.size(1, 5)} input_dim: {words} bias_term: {'true' if bias else 'false'}"
-    rest = {}
+    rest: dict = {}
     if draw.chance(0.3):
         rest["params"] = None
         body += " " + draw.filler("weight_filler")
@@ -149,7 +150,8 @@ def vary_of_indices(draw: Draw, kind: str, bottoms: dict, tops: str) -> Case:
 def silence(draw: Draw):
     bottoms = {"x": normal(*draw.shape(draw.size(0, 4)))}
     tops = [f"s{i}" for i in range(draw.size(1, 3))]
-    layers = one("Split", "x", " ".join(["y", *tops])).replace('"layer"', '"split"') + one("Silence", " ".join(tops), "")
+    layers = one("Split", "x", " ".join(["y", *tops])).replace('"layer"', '"split"')
+    layers += one("Silence", " ".join(tops), "")
     return Case(layers, bottoms, forwards=draw.size(1, 2), phase=draw.pick("TRAIN", "TEST"))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from generated.draw import FILLERS, Draw, dims
 from layer_cases import Case, one
+
+from generated.draw import FILLERS, Draw, dims
 
 # on shapes of at least two axes, which the fillers by fan-in need
 DATA_FILLERS = (*FILLERS, "value: 3")

@@ -65,7 +65,7 @@ def convolution(kind: str):
             body += " bias_term: false"
         if draw.chance(0.1) and axes == 2 and kind == "Convolution":
             body += " force_nd_im2col: true"
-        rest = {}
+        rest: dict = {}
         if draw.chance(0.25):
             rest["params"] = None
             body += " " + draw.filler("weight_filler", FILLERS)
@@ -75,7 +75,8 @@ def convolution(kind: str):
             bottoms["z"], tops = (shape, "normal"), "y w"
         size = (*before, channels, *windows.image(draw, most))
         another = {blob: size for blob in bottoms}
-        return vary(draw, kind, bottoms, tops, f"convolution_param {{ {body} }}", another=another, multipliers=1 + bias, **rest)
+        return vary(draw, kind, bottoms, tops, f"convolution_param {{ {body} }}", another=another,
+                    multipliers=1 + bias, **rest)
 
     return make
 
@@ -100,8 +101,8 @@ def pooling(draw: Draw):
     if draw.chance(0.15):
         shape = (*draw.shape(2, 1, 3), *draw.shape(2, 1, 6))
         another = (*draw.shape(2, 1, 3), *draw.shape(2, 1, 6))
-        return vary(draw, "Pooling", {"x": (shape, kind)}, tops, f"pooling_param {{ pool: {method} global_pooling: true }}",
-                    another={"x": another}, **rest)
+        return vary(draw, "Pooling", {"x": (shape, kind)}, tops,
+                    f"pooling_param {{ pool: {method} global_pooling: true }}", another={"x": another}, **rest)
     kernel = [draw.size(1, 5) for _ in range(2)]
     if draw.chance(0.6):
         kernel[1] = kernel[0]
@@ -137,8 +138,9 @@ def spp(draw: Draw):
     height = draw.size(1, 3)
     fitting = [extent for extent in range(1, 14) if fits_pyramid(extent, height)]
     shapes = [(*draw.shape(2, 1, 3), draw.pick(*fitting), draw.pick(*fitting)) for _ in range(2)]
-    return vary(draw, "SPP", {"x": (shapes[0], "normal")}, "y", "spp_param { pool: %s pyramid_height: %d }"
-                % (draw.pick("MAX", "AVE"), height), another={"x": (shapes[1][0], *shapes[0][1:])})
+    body = f"spp_param {{ pool: {draw.pick('MAX', 'AVE')} pyramid_height: {height} }}"
+    return vary(draw, "SPP", {"x": (shapes[0], "normal")}, "y", body,
+                another={"x": (shapes[1][0], *shapes[0][1:])})
 
 
 def lrn(draw: Draw):
@@ -160,7 +162,8 @@ def crop(draw: Draw):
     single = draw.chance(0.5)
     if single:
         offsets = offsets[:1] * len(offsets)
-    large = tuple(extent if i < axis else extent + offsets[i - axis] + draw.size(0, 2) for i, extent in enumerate(small))
+    large = tuple(extent if i < axis else extent + offsets[i - axis] + draw.size(0, 2)
+                  for i, extent in enumerate(small))
     text = " ".join(f"offset: {offset}" for offset in (offsets[:1] if single else offsets))
     # the axes before are taken from the first bottom
     reference = tuple(draw.size(1, 4) if i < axis else extent for i, extent in enumerate(small))

@@ -1,4 +1,4 @@
-"""The dataset that the networks are trained on: the real video of a mouse in its home cage where it is, else a simulated one."""
+"""What the networks are trained on: the real video of a mouse in its home cage where it is, else simulated ones."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def make(folder: Path, size: int) -> str:
         labels = np.array([CLASSES.index(row["caption"]) for row in csv.DictReader(file)])
     write_labels(folder / "labels" / "home_cage.csv", CLASSES, labels)
     _run(cli, ["prepare", folder, "--size", size, "--crop", ",".join(map(str, REGION))])
-    return ("a **real** video of a mouse in its home cage (320×240, 1188 frames; five classes, labelled by another program; "
-            "the part of the picture that shows its labels is cut away)")
+    return ("a **real** video of a mouse in its home cage (320×240, 1188 frames; five classes, labelled by another "
+            "program; the part of the picture that shows its labels is cut away)")
 
 
 def _run(cli, *commands) -> None:

@@ -1,4 +1,4 @@
-"""The thesis's networks trained on the same batches on every side: with SGD, and with the thesis's solver state by state."""
+"""The thesis's networks on the same batches on every side: with SGD, and with the thesis's solver state by state."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def whole_run(caffe, network: str, side: str, kind: str, iterations: int) -> dic
 
 
 def from_state(caffe, network: str, side: str, state: int) -> dict:
-    """One iteration from real Caffe's state: its loss, gradients and weights; in the engine also `update`, what it makes
-    of real Caffe's gradients."""
+    """One iteration from real Caffe's state: its loss and gradients; `update`, what real Caffe's gradients make of the
+    weights."""
     file = str(place(network, "real") / f"thesis_iter_{state}.solverstate")
     solver = make_solver(caffe, network, side, "thesis", start=state)
     solver.restore(file)

@@ -27,8 +27,8 @@ def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
 def section(title: str, text: str, found: dict, networks: tuple, iterations: dict) -> Section:
     faults: list[str] = []
     pairs(found, faults)
-    for side in ("again", "exact"):
-        faults += [f"`{name}` in {side}: {result[:300]}" for name, result in found[side].items() if isinstance(result, str)]
+    faults += [f"`{name}` in {side}: {result[:300]}" for side in ("again", "exact")
+               for name, result in found[side].items() if isinstance(result, str)]
     rows: list = []
     if not faults:
         for network in networks:
@@ -64,10 +64,11 @@ def steps(found: dict, network: str, state: int) -> list:
 
     gradients = [name for name in theirs if name.startswith("gradient ")]
     single = [max(error(other[name], theirs[name]) for name in gradients) for other in others]
-    updates = max(error(found["engine"][name][array], theirs[array]) for array in theirs if array.startswith("update "))
+    updates = max(error(others[0][array], theirs[array]) for array in theirs if array.startswith("update "))
     return [
         (network, f"from iteration {state} (loss {loss:.3f}): loss",
-         *(Measure(relative(other["loss"], theirs["loss"]), LOSS if other is others[0] else SHOWN) for other in others)),
+         *(Measure(relative(other["loss"], theirs["loss"]), LOSS if other is others[0] else SHOWN)
+           for other in others)),
         row("whole gradient", [whole(other, theirs) for other in others], GRADIENT),
         row("worst array's gradient", single, SHOWN),
         (network, "… weights by its gradients", Measure(updates, UPDATE), "", ""),
@@ -75,12 +76,13 @@ def steps(found: dict, network: str, state: int) -> list:
 
 
 EXPLAINED = f"""
-Each column is the difference from real Caffe with one thread. *Losses*: the largest relative difference; each side trains on
-its own. SGD (rate 0.01, momentum 0.9) is held to {TRAJECTORY:.0e}, or thrice real Caffe's difference from itself where that is
-more. The thesis's solver, RMSProp, divides by the root of its history, so the rounding of gradients that are 0 in truth is
-blown up to whole steps and its trajectories are chaotic: real Caffe leaves itself when its BLAS rounds otherwise. So it is
-held state by state: from each snapshot that real Caffe wrote, the loss of the next iteration (limit {LOSS:.0e}), its gradients
-(*whole gradient*: ‖a − b‖ / ‖b‖ over all parameters, limit {GRADIENT:.0e}), and what the engine's update makes of real Caffe's own
-gradients (limit {UPDATE:.0e}). The *worst array's gradient*, max |a − b| / max |b|, is shown only: where a ReLU's input is 0, or
-two candidates of a maximum are equal, but for rounding, a gradient goes one way or the other; the last column is how far
-real Caffe itself is from arithmetic without rounding there."""
+Each column is the difference from real Caffe with one thread. *Losses*: the largest relative difference; each side
+trains on its own. SGD (rate 0.01, momentum 0.9) is held to {TRAJECTORY:.0e}, or thrice real Caffe's difference from
+itself where that is more. The thesis's solver, RMSProp, divides by the root of its history, so the rounding of
+gradients that are 0 in truth is blown up to whole steps and its trajectories are chaotic: real Caffe leaves itself
+when its BLAS rounds otherwise. So it is held state by state: from each snapshot that real Caffe wrote, the loss of
+the next iteration (limit {LOSS:.0e}), its gradients (*whole gradient*: ‖a − b‖ / ‖b‖ over all parameters, limit
+{GRADIENT:.0e}), and what the engine's update makes of real Caffe's own gradients (limit {UPDATE:.0e}). The *worst
+array's gradient*, max |a − b| / max |b|, is shown only: where a ReLU's input is 0, or two candidates of a maximum
+are equal, but for rounding, a gradient goes one way or the other; the last column is how far real Caffe itself is
+from arithmetic without rounding there."""

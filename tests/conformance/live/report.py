@@ -45,7 +45,7 @@ class Section(NamedTuple):
 
 
 def error(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """max |a − b| / max |b|; where real Caffe gives only zeros, max |a|. Infinite for other shapes, NaN in one alone."""
+    """max |a − b| / max |b|; where real Caffe gives only zeros, max |a|. Infinite for another shape."""
     if ours.shape != theirs.shape:
         return float("inf")
     if not theirs.size or np.array_equal(ours, theirs):
@@ -57,7 +57,7 @@ def error(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def pairs(found: dict, faults: list[str], side: str = "engine", against: str = "real") -> dict:
-    """{name: (arrays here, arrays of real Caffe)} of what both gave; what only one or none could do goes to `faults`."""
+    """{name: (arrays here, arrays of real Caffe)} of what both could do; the rest goes to `faults`."""
     both = {}
     for name, ours in found[side].items():
         theirs = found[against][name]
@@ -104,8 +104,8 @@ def machine() -> str:
     """The processor, its cores and the versions, in a line."""
     model = platform.machine()
     if (cpu := Path("/proc/cpuinfo")).exists():
-        names = [line.split(":", 1)[1].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")]
-        model = names[0] if names else model
+        lines = cpu.read_text().splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "protobuf"))
     return f"{os.cpu_count()} cores of {model}; Python {platform.python_version()}, {versions}"
 

@@ -18,8 +18,8 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "tests" / "conformance" / "real_caffe.sh"
 ROOMS = ("data_prep", "prototxt", "python_layers", "tools")
-# threads of real Caffe's BLAS on each of its sides. `again` is real Caffe once more: how far it is from itself when sums
-# are rounded otherwise. The other sides are the engine: as it is, and `exact`, which a part may run in float64
+# threads of real Caffe's BLAS on each of its sides. `again` is real Caffe once more: how far it is from itself when
+# sums are rounded otherwise. The other sides are the engine: as it is, and `exact`, which a part may run in float64
 THREADS = {"real": "1", "again": "2"}
 
 Arrays = dict[str, np.ndarray]
@@ -36,7 +36,8 @@ def make_box(folder: Path) -> None:
 
 def real_caffe(box: Path, *command: str, threads: str = "1", log: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start a command inside real Caffe, with the box as its working folder."""
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": "/mnt:/mnt/conformance", "GLOG_minloglevel": "2"}
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": "/mnt:/mnt/conformance",
+           "GLOG_minloglevel": "2"}
     return subprocess.Popen(["bash", str(SCRIPT), str(box), *command], env=env, stdin=subprocess.DEVNULL, stdout=log,
                             stderr=subprocess.STDOUT)
 
@@ -63,7 +64,7 @@ class Worker:
         todo = [(self.first + i, name) for i, name in enumerate(self.names) if not self._done(self.first + i)]
         file = self.out / f"names_{self.first}.json"
         (self.box / file).write_text(json.dumps(todo))
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         command = ["-m", "live.worker", self.side, self.part, str(file), str(self.out)]
         if self.side in THREADS:
             self.process = real_caffe(self.box, "python3", *command, threads=THREADS[self.side], log=self.log)

@@ -16,6 +16,7 @@ TITLE = "Data"
 OUTPUTS = {"2 axes": ((5, 3), (5,)), "4 axes": ((4, 2, 3, 2), (4, 1, 1, 1)), "3 axes": ((3, 2, 5), (3, 2))}
 KINDS = {"images": "ImageData", "hdf5": "HDF5Data", "windows": "WindowData", "memory": "MemoryData",
          "infogain": "InfogainLoss", "output": "HDF5Output", "python": "Python"}
+TYPES = {"Data", *KINDS.values()}
 TABLES = {"Data": data_cases, "files": file_cases}
 
 
@@ -132,7 +133,7 @@ def section(found: dict) -> Section:
         error = worst(own, 1e-4 if kind == "InfogainLoss" else 0)
         rows.append((kind, f"{len(own)} of {len(wanted)}", error, f"`{error.where}`" if error.where else ""))
     text = """
-Several batches of each, with random crops and mirrors, mean files and values, scales, resizing, shuffling, and the number of
-random numbers taken from the main stream. HDF5Data shuffles by the C library's rand(): alike in a process where nothing
-else draws from that before. The sources are written by each side for itself. Equal means to the bit."""
+Several batches of each, with random crops and mirrors, mean files and values, scales, resizing, shuffling, and the
+number of random numbers taken from the main stream. HDF5Data shuffles by the C library's rand(): alike in a process
+where nothing else draws from that before. The sources are written by each side for itself. Equal means to the bit."""
     return Section(TITLE, text, ("layer type", "cases", "difference", "worst at"), rows, faults)

@@ -71,6 +71,6 @@ def section(found: dict) -> Section:
             total = sum(int(array.split()[1]) for array in arrays)
             rows.append((name, f"{len(arrays)} arrays, {total:,} numbers", worst({name: both[f"network {name}"]}, 0)))
     text = f"""
-Each filler from the seeds {', '.join(map(str, SEEDS))}, with the four numbers of the stream behind it; and all weights of the thesis's
-networks from seed {SEED}, in full size too. Equal means to the bit."""
+Each filler from the seeds {', '.join(map(str, SEEDS))}, with the four numbers of the stream behind it; and all
+weights of the thesis's networks from seed {SEED}, in full size too. Equal means to the bit."""
     return Section(TITLE, text, ("filler or network", "compared", "difference"), rows, faults)

@@ -30,5 +30,5 @@ def rounds() -> list:
 def section(found: dict) -> Section:
     from live import network_table
 
-    return network_table.section(TITLE, f"Trained on {made['dataset']}, prepared at {SIZE} pixels, batches as in the files.",
-                                 found, NETWORKS, ITERATIONS)
+    text = f"Trained on {made['dataset']}, prepared at {SIZE} pixels, batches as in the files."
+    return network_table.section(TITLE, text, found, NETWORKS, ITERATIONS)

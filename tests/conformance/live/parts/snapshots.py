@@ -16,7 +16,8 @@ NEXT, LATER = 1e-6, 1e-3
 
 SETTINGS = {
     "SGD": 'type: "SGD" base_lr: 0.1 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.01',
-    "Nesterov": 'type: "Nesterov" base_lr: 0.1 lr_policy: "multistep" gamma: 0.5 stepvalue: 3 stepvalue: 8 momentum: 0.9',
+    "Nesterov": 'type: "Nesterov" base_lr: 0.1 lr_policy: "multistep" gamma: 0.5 stepvalue: 3 stepvalue: 8 '
+                "momentum: 0.9",
     "AdaGrad": 'type: "AdaGrad" base_lr: 0.05 lr_policy: "inv" gamma: 0.1 power: 0.75 delta: 1e-4',
     "RMSProp": 'type: "RMSProp" base_lr: 0.01 lr_policy: "exp" gamma: 0.98 rms_decay: 0.92 clip_gradients: 0.5',
     "AdaDelta": 'type: "AdaDelta" base_lr: 1 lr_policy: "poly" power: 1.5 max_iter: 60 momentum: 0.95 delta: 1e-6',
@@ -71,9 +72,9 @@ def section(found: dict) -> Section:
                     row[-3] = Measure(float("inf"), 0, "iteration")
             rows.append(tuple(row))
     text = f"""
-Written after iteration {WRITTEN} on one side; the other restores it and goes on to iteration {LAST}, beside the one that wrote it.
-*Restored*: weights and iteration as they were; *next*: weights after one iteration (limit {NEXT:.0e}); *last*: after
-{LAST - WRITTEN} (limit {LATER:.0e})."""
+Written after iteration {WRITTEN} on one side; the other restores it and goes on to iteration {LAST}, beside the one
+that wrote it. *Restored*: weights and iteration as they were; *next*: weights after one iteration (limit
+{NEXT:.0e}); *last*: after {LAST - WRITTEN} (limit {LATER:.0e})."""
     columns = ("solver", "form", *(f"{who} {part}" for who in ("real → engine:", "engine → real:")
                                    for part in ("restored", "next", "last")))
     return Section(TITLE, text, columns, rows, faults)

@@ -1,4 +1,4 @@
-"""Every solver × policy of the learning rate × drawn settings: 50 iterations, and single steps from real Caffe's states."""
+"""Every solver × policy of the learning rate × drawn settings: 50 iterations, and steps from real Caffe's states."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from generated.draw import Draw
 from solver_cases import solver_of
 
-from live.report import Measure, Section, pairs, worst
+from live.report import Section, pairs, worst
 from live.states import arrays_of, gradients_of_step, history, set_gradients
 
 TITLE = "Solvers"
 ITERATIONS = 50
 STATES = (0, 1, 10, 40)
 TRAJECTORY, UPDATE, STEP = 1e-3, 1e-6, 1e-4
-# these divide by the root of a history, so a gradient that is 0 but for rounding can become a whole step: the weights of
-# a long run are shown, not held
+# these divide by the root of a history, so a gradient that is 0 but for rounding can become a whole step: the weights
+# of a long run are shown, not held
 CHAOTIC = ("AdaGrad", "RMSProp", "AdaDelta", "Adam")
 VARIANTS = 2  # of each solver and policy
 
@@ -126,14 +126,15 @@ def section(found: dict) -> Section:
                      worst(whole, TRAJECTORY, lambda a: a == "losses"),
                      worst(whole, float("inf") if rule in CHAOTIC else TRAJECTORY, lambda a: a != "losses")))
     text = f"""
-{len(SETTINGS)} settings: 6 solvers × {len(POLICIES)} policies × {VARIANTS} drawn choices of momentum or decay, weight decay (L1,
-L2, none), clip_gradients, iter_size; on a net of two layers whose data stay. *Update*: what the update makes of real Caffe's
-own gradients, from states that real Caffe wrote at iterations {', '.join(map(str, STATES))}. *Step* and *history*: a whole
-iteration from there, the weights and the solver's history after it. *Losses* and *weights*: all {ITERATIONS} iterations from the
-start, on their own.
+{len(SETTINGS)} settings: 6 solvers × {len(POLICIES)} policies × {VARIANTS} drawn choices of momentum or decay,
+weight decay (L1, L2, none), clip_gradients, iter_size; on a net of two layers whose data stay. *Update*: what the
+update makes of real Caffe's own gradients, from states that real Caffe wrote at iterations
+{', '.join(map(str, STATES))}. *Step* and *history*: a whole iteration from there, the weights and the solver's
+history after it. *Losses* and *weights*: all {ITERATIONS} iterations from the start, on their own.
 
-Limits: update {UPDATE:.0e}, step and history {STEP:.0e}, losses {TRAJECTORY:.0e}, weights {TRAJECTORY:.0e} for SGD and Nesterov. The
-other four divide by the root of a history, so a gradient that is 0 but for rounding can become a whole step: their weights
-after a long run are shown, and what is held is each single step."""
-    columns = ("solver", "settings", "update", "step", "history", f"losses of {ITERATIONS}", f"weights after {ITERATIONS}")
+Limits: update {UPDATE:.0e}, step and history {STEP:.0e}, losses {TRAJECTORY:.0e}, weights {TRAJECTORY:.0e} for SGD
+and Nesterov. The other four divide by the root of a history, so a gradient that is 0 but for rounding can become a
+whole step: their weights after a long run are shown, and what is held is each single step."""
+    columns = ("solver", "settings", "update", "step", "history", f"losses of {ITERATIONS}",
+               f"weights after {ITERATIONS}")
     return Section(TITLE, text, columns, rows, faults)

@@ -1,4 +1,4 @@
-"""This project's own commands, unchanged on both sides: train, evaluate, predict; and each side with the other's model."""
+"""This project's own commands, unchanged on both sides: train, evaluate, predict, also with the other side's model."""
 
 from __future__ import annotations
 
@@ -92,11 +92,12 @@ def section(found: dict) -> Section:
         if name in both:
             own = {name: both[name]}
             error = worst(own, OWN if name == "train" else SAME)
-            rows.append((f"`ethocaffe {name.split()[0]}`", name.partition(" ")[2] + (" model" if name != "train" else ""),
-                         len(both[name][0]), error, f"`{error.where}`" if error.where else ""))
+            model = name.partition(" ")[2]
+            rows.append((f"`ethocaffe {name.split()[0]}`", model and f"{model} model", len(both[name][0]), error,
+                         f"`{error.where}`" if error.where else ""))
     text = f"""
-The same commands with the same files, in real Caffe and in the engine: {ITERATIONS} iterations on three small videos (momentum,
-dropout, BatchNorm), then the evaluation and the labelling of the video held out, each side with its own model and with the
-other's. Compared are the weights, the learning curve, the probabilities and the balanced accuracy; limits {OWN:.0e} of trainings,
-{SAME:.0e} of the rest (probabilities are written to six places)."""
+The same commands with the same files, in real Caffe and in the engine: {ITERATIONS} iterations on three small
+videos (momentum, dropout, BatchNorm), then the evaluation and the labelling of the video held out, each side with
+its own model and with the other's. Compared are the weights, the learning curve, the probabilities and the balanced
+accuracy; limits {OWN:.0e} of trainings, {SAME:.0e} of the rest (probabilities are written to six places)."""
     return Section(TITLE, text, ("command", "model", "arrays", "difference", "worst at"), rows, faults)
