@@ -74,7 +74,8 @@ def files(tmp_path):
     good = "# 0\na.png\n3 6 8\n2\n1 0.9 1 1 4 4\n0 0 2 2 3 3\n"
     for name, text in {
         "good": good, "cut": good[:-6], "numbers": good.replace("4 4", "4 4.5"),
-        "count": good.replace("\n2\n", "\n1\n"), "numbering": good.replace("# 0", "# 1"), "no_background": good.replace("0 0 2", "2 0.8 2"),
+        "count": good.replace("\n2\n", "\n1\n"), "numbering": good.replace("# 0", "# 1"),
+        "no_background": good.replace("0 0 2", "2 0.8 2"),
         "no_foreground": good.replace("0.9", "0.4"), "class": good.replace("1 0.9", "0 0.9"),
         "outside": good.replace("4 4", "8 4"), "turned": good.replace("1 1 4 4", "4 4 1 1"),
         "far": good.replace("1 1 4 4", "90 90 99 99"), "large": good.replace("4 4", "4 99999999999"),

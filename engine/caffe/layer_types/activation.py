@@ -170,6 +170,10 @@ class Threshold(Function):
     def function(self, x: torch.Tensor) -> torch.Tensor:
         return (x > self.layer_param.threshold_param.threshold).to(x.dtype)
 
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.refuse_gradient(propagate_down[0], "its bottom")
+        super().backward(top, propagate_down, bottom)
+
 
 @register
 class PReLU(Neuron):
