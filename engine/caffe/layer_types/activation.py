@@ -58,6 +58,11 @@ class Clip(Function):
 
     type = "Clip"
 
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.clip_param
+        if self.layer_param.HasField("clip_param") and not (param.HasField("min") and param.HasField("max")):
+            raise self.fault("clip_param needs both min and max")
+
     def function(self, x: torch.Tensor) -> torch.Tensor:
         param = self.layer_param.clip_param
         return x.clamp(param.min, param.max)

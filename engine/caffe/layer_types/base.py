@@ -92,7 +92,12 @@ class Layer:
         self.bottom_need_backward = [True] * len(bottom)
         self.setup(bottom, top)
         self.param_propagate_down = [True] * len(self.blobs)
+        shapes = [blob.shape for blob in bottom]
         self.reshape(bottom, top)
+        for blob, shape in zip(bottom, shapes):
+            if blob.shape != shape:
+                raise self.fault("cannot work in place, its top has another shape than its bottom; give the top a name "
+                                 "of its own")
         self._set_loss_weights(top)
 
     def top_loss_weight(self, top_index: int) -> float:
