@@ -20,7 +20,8 @@ with tempfile.TemporaryDirectory() as folder:
         child = os.fork()
         if not child:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            stage_of(caffe, name, lambda stage: os.write(writer, f"{stage} ".encode()))
+            with os.fdopen(writer, "w", 1) as stages:
+                stage_of(caffe, name, lambda stage, to=stages: print(stage, file=to))
             os._exit(0)
         os.close(writer)
         os.waitpid(child, 0)

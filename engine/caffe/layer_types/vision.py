@@ -19,7 +19,8 @@ class Windows(TensorLayer):
     """A layer with convolution_param's windows over the sides, the axes behind the channel axis (`axis`).
 
     Kernel, stride, pad and dilation are given once for all sides, once per side, or (but for dilation) by name for
-    height and width. A dilation of 0, which Caffe takes, puts all of a kernel onto one number. Source: src/caffe/layers/base_conv_layer.cpp, im2col_layer.cpp.
+    height and width. A dilation of 0, which Caffe takes, puts all of a kernel onto one number.
+    Source: src/caffe/layers/base_conv_layer.cpp, im2col_layer.cpp.
     """
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
