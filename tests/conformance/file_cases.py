@@ -18,7 +18,8 @@ FOLDER = Path(__file__).resolve().parent / "golden" / "images"
 class FileCase(NamedTuple):
     """A layer named "data", without its opening; its phase; how many forwards.
 
-    `learning`: a last layer with a loss, whose net goes backward too. `arrays`: how many samples set_input_arrays gets.
+    `before`: layers in front of it. `backward`: go backward too. `arrays`: how many samples set_input_arrays gets.
+    `written`: an HDF5 file to read when the net is gone.
     """
 
     layer: str
@@ -27,6 +28,7 @@ class FileCase(NamedTuple):
     before: str = ""
     backward: bool = False
     arrays: int = 0
+    written: str = ""
 
 
 def images(body: str, transform: str = "", source: str = "images.txt", batch: int = 3, **rest) -> FileCase:
@@ -47,6 +49,12 @@ def windows(body: str, transform: str, **rest) -> FileCase:
 def memory(samples: int, transform: str = "", **rest) -> FileCase:
     return FileCase(f'type: "MemoryData" top: "data" top: "label" {transform} '
                     "memory_data_param { batch_size: 2 channels: 3 height: 2 width: 4 }", arrays=samples, **rest)
+
+
+def output(shapes: str) -> FileCase:
+    return FileCase('type: "HDF5Output" bottom: "x" bottom: "y" hdf5_output_param { file_name: "written.h5" }',
+                    before='layer { name: "drawn" type: "DummyData" top: "x" top: "y" dummy_data_param { '
+                    f'{shapes} data_filler {{ type: "uniform" }} }} }}\n', forwards=1, written="written.h5")
 
 
 SMALL = "new_height: 9 new_width: 11"
@@ -96,6 +104,8 @@ CASES = {
     "memory": memory(6, forwards=5),
     "memory_one_batch": memory(2),
     "memory_transform": memory(4, "transform_param { mirror: true scale: 2 }"),
+    "hdf5_output": output("shape { dim: 3 dim: 2 } shape { dim: 3 }"),
+    "hdf5_output_images": output("shape { dim: 2 dim: 3 dim: 2 dim: 4 } shape { dim: 2 dim: 1 dim: 5 }"),
     "infogain_source": FileCase(INFOGAIN.format("source: 'matrix.binaryproto'"), before=SCORES, backward=True),
 }
 
@@ -174,5 +184,11 @@ def run_case(caffe, name: str) -> dict[str, np.ndarray]:
         found.update({f"{k}/{blob}": values.data.copy() for blob, values in net.blobs.items()})
         if case.backward:
             net.backward()
+    if case.written:
+        import h5py
+
+        del net
+        with h5py.File(case.written, "r") as file:
+            return {**found, **{f"file/{key}": values[...] for key, values in file.items()}}
     found.update({f"gradient/{layer}": blobs[0].diff.copy() for layer, blobs in net.params.items()})
     return found

@@ -55,8 +55,7 @@ class ArgMax(Layer):
         top[0].mutable_tensor().copy_(result.reshape(top[0].shape))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if any(propagate_down):
-            raise self.fault("has no gradient; leave it out of the way to the loss")
+        self.refuse_gradient(any(propagate_down), "its bottom")
 
 
 @register
@@ -157,6 +156,10 @@ class Embed(TensorLayer):
             raise self.fault(f"an index lies outside 0 to {rows - 1} (input_dim {rows})")
         y = torch.nn.functional.embedding(index, params[0])
         return [y + params[1] if len(params) > 1 else y]
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.refuse_gradient(propagate_down[0], "the indices that it looks up")
+        super().backward(top, propagate_down, bottom)
 
 
 class _Normalize(torch.autograd.Function):

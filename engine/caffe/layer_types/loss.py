@@ -92,11 +92,6 @@ class LossLayer(Layer):
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index != 1
 
-    def refuse_label_gradient(self, propagate_down: Sequence[bool]) -> None:
-        if any(propagate_down[1:]):
-            raise self.fault("has no gradient for its labels; set propagate_down: true propagate_down: false, "
-                             "or take the labels from a layer that learns nothing")
-
 
 @register
 class SoftmaxWithLoss(LossLayer):
@@ -146,7 +141,7 @@ class SoftmaxWithLoss(LossLayer):
             top[1].mutable_tensor().copy_(self.prob.view(top[1].shape))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        self.refuse_label_gradient(propagate_down)
+        self.refuse_gradient(any(propagate_down[1:]), "its labels")
         if not propagate_down[0]:
             return
         weight = top[0].diff_tensor()
@@ -206,5 +201,4 @@ class Accuracy(Layer):
             top[1].mutable_tensor().copy_(share(right_of_class, all_of_class, scores))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if any(propagate_down):
-            raise self.fault("has no gradient: it cannot be a loss, so leave out its loss_weight")
+        self.refuse_gradient(any(propagate_down), "its bottoms")

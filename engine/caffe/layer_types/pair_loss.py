@@ -25,8 +25,7 @@ class TensorLoss(LossLayer, TensorLayer):
         return bottom_index != self.labels
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if self.labels < len(propagate_down) and propagate_down[self.labels]:
-            raise self.fault(f"has no gradient for bottom {self.labels}, its labels; set propagate_down: false for it")
+        self.refuse_gradient(any(propagate_down[self.labels:]), "its labels")
         super().backward(top, propagate_down, bottom)
 
 
@@ -142,6 +141,10 @@ class ContrastiveLoss(TensorLoss):
             distance = root + (square - square.detach()) / (2 * (root + CLOSE))
             apart = torch.relu(param.margin - distance) ** 2
         return [torch.where(similar, square, apart).sum() / pairs / 2]
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        # where the labels' gradient is asked for, Caffe leaves it as it is
+        super().backward(top, [*propagate_down[:2], False], bottom)
 
 
 @register

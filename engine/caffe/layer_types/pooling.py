@@ -61,7 +61,12 @@ class Pooling(TensorLayer):
         param = self.layer_param.pooling_param
         if len(top) > 1 and param.pool != param.MAX:
             raise self.fault("only MAX pooling has a second top")
-        self._kernel = None if param.global_pooling else self._pair("kernel_size", "kernel_h", "kernel_w")
+        if param.global_pooling:
+            self._kernel = None
+        elif param.HasField("kernel_size") and not (param.HasField("kernel_h") and param.HasField("kernel_w")):
+            self._kernel = (param.kernel_size,) * 2  # one of the two names beside it does not count
+        else:
+            self._kernel = self._pair("kernel_size", "kernel_h", "kernel_w")
         self._stride = self._pair("stride", "stride_h", "stride_w")
         self._pad = self._pair("pad", "pad_h", "pad_w")
         if param.global_pooling and any(param.HasField(f) for f in ("kernel_size", "kernel_h", "kernel_w")):

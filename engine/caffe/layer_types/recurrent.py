@@ -77,8 +77,7 @@ class RecurrentLayer(TensorLayer):
         super().forward(bottom, top)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[1]:
-            raise self.fault("has no gradient for cont; take cont from a layer that learns nothing")
+        self.refuse_gradient(propagate_down[1], "cont")
         super().backward(top, propagate_down, bottom)
 
     def allow_force_backward(self, bottom_index: int) -> bool:
@@ -160,8 +159,7 @@ class LSTMUnit(TensorLayer):
         return _Unit.apply(before[0], gates[0], cont[0][:, None])
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[2]:
-            raise self.fault("has no gradient for cont; take cont from a layer that learns nothing")
+        self.refuse_gradient(propagate_down[2], "cont")
         super().backward(top, propagate_down, bottom)
 
 

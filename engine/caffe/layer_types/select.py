@@ -35,6 +35,10 @@ class BatchReindex(TensorLayer):
             raise self.fault(f"an index lies outside 0 to {len(bottoms[0]) - 1}, the batch that it picks from")
         return [bottoms[0].index_select(0, index)]
 
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.refuse_gradient(propagate_down[1], "its index")
+        super().backward(top, propagate_down, bottom)
+
 
 @register
 class Filter(TensorLayer):
@@ -76,6 +80,5 @@ class Filter(TensorLayer):
         return [x.index_select(0, self._selected) for x in bottoms[:-1]]
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[-1]:
-            raise self.fault("has no gradient for its selector; take the selector from a layer that learns nothing")
+        self.refuse_gradient(propagate_down[-1], "its selector")
         super().backward(top, propagate_down, bottom)

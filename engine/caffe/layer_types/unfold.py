@@ -46,7 +46,7 @@ class Deconvolution(Convolution):
         tops = []
         for x in bottoms:
             x = x.reshape(-1, *x.shape[self._axis:])
-            if self._sides in _TRANSPOSED:
+            if self._sides in _TRANSPOSED and 0 not in self._dilation:
                 tops.append(_TRANSPOSED[self._sides](x, params[0], bias, self._stride, self._pad, 0, group,
                                                      self._dilation))
             else:

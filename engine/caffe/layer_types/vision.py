@@ -19,7 +19,8 @@ class Windows(TensorLayer):
     """A layer with convolution_param's windows over the sides, the axes behind the channel axis (`axis`).
 
     Kernel, stride, pad and dilation are given once for all sides, once per side, or (but for dilation) by name for
-    height and width. Source: src/caffe/layers/base_conv_layer.cpp, im2col_layer.cpp.
+    height and width. A dilation of 0, which Caffe takes, puts all of a kernel onto one number.
+    Source: src/caffe/layers/base_conv_layer.cpp, im2col_layer.cpp.
     """
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -30,8 +31,8 @@ class Windows(TensorLayer):
         self._stride = self._per_side("stride", ("stride_h", "stride_w"), 1)
         self._pad = self._per_side("pad", ("pad_h", "pad_w"), 0)
         self._dilation = self._per_side("dilation", (), 1)
-        if 0 in self._kernel + self._stride + self._dilation:
-            raise self.fault("kernel sizes, strides and dilations must be 1 or more")
+        if 0 in self._kernel + self._stride:
+            raise self.fault("kernel sizes and strides must be 1 or more")
 
     def _per_side(self, name: str, named: tuple[str, ...], default: int | None) -> tuple[int, ...]:
         """A setting for each side: given once, once per side, or by the names for height and width."""
@@ -80,7 +81,8 @@ class Windows(TensorLayer):
     def columns(self, x: torch.Tensor) -> torch.Tensor:
         """The windows of x (N, C, sides…, padded already) as (N, C, kernel…, windows…)."""
         for side, (k, s, d) in enumerate(zip(self._kernel, self._stride, self._dilation)):
-            x = x.unfold(2 + side, d * (k - 1) + 1, s)[..., ::d]
+            x = x.unfold(2 + side, d * (k - 1) + 1, s)
+            x = x[..., ::d] if d else x.expand(*x.shape[:-1], k)
         # N, C, windows…, kernel… -> N, C, kernel…, windows…
         return x.permute(0, 1, *range(2 + self._sides, x.dim()), *range(2, 2 + self._sides))
 
@@ -135,7 +137,7 @@ class Convolution(Windows):
         tops = []
         for x in bottoms:
             x = self.reach_beyond(x.reshape(-1, *x.shape[self._axis:]))
-            if self._sides in _CONVOLUTIONS:
+            if self._sides in _CONVOLUTIONS and 0 not in self._dilation:
                 tops.append(_CONVOLUTIONS[self._sides](x, weight, bias, self._stride, self._pad,
                                                        self._dilation, group))
             else:

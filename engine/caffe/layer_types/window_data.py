@@ -204,11 +204,11 @@ def _number(words: Iterator[tuple[int, str]], source: str, kind: type, what: str
     """The next word as `kind`. Raises CaffeError, naming the line, if it is none or the file ends."""
     line, word = next(words, (None, ""))
     if line is None:
-        raise CaffeError(f"{source}: ends where a {what} was expected; is it cut short?")
+        raise CaffeError(f"{source}: ends where the {what} was expected; is it cut short?")
     try:
         value = kind(word)
         if kind is int and abs(value) > np.iinfo(np.int32).max:
             raise ValueError
         return value
     except ValueError:
-        raise CaffeError(f"{source}, line {line}: '{word}' stands where a {what} was expected") from None
+        raise CaffeError(f"{source}, line {line}: '{word}' stands where the {what} was expected") from None

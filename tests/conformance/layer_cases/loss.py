@@ -25,8 +25,8 @@ def infogain(bottoms: dict, body: str = "", tops: str = "loss", **rest) -> Case:
     bottoms = {**bottoms, "H": ((1, 1, classes, classes), "uniform 0 1")}
     # the scores pass a bias of 0 whose gradient is theirs: with force_backward the matrix's would be asked for
     before = one("Bias", "x", "scores", "bias_param { axis: 0 num_axes: -1 }").replace('"layer"', '"bias"')
-    return Case(before + one("InfogainLoss", "scores label H", tops, body), bottoms, top_diffs=False, force_backward=False,
-                **rest)
+    return Case(before + one("InfogainLoss", "scores label H", tops, body), bottoms, top_diffs=False,
+                force_backward=False, **rest)
 
 
 def accuracy(bottoms: dict, body: str = "", tops: str = "accuracy", **rest) -> Case:

@@ -39,11 +39,13 @@ CASES = {
     "deconv_per_side": deconvolution("num_output: 2 kernel_size: 3 kernel_size: 1 stride: 2 stride: 1 pad: 1 pad: 0"),
     "deconv_nd_im2col": deconvolution("num_output: 3 kernel_size: 3 pad: 1 force_nd_im2col: true"),
     "deconv_another_size": deconvolution("num_output: 2 kernel_size: 3", forwards=2, last_shapes={"x": (3, 4, 3, 4)}),
+    "deconv_dilation_0": deconvolution("num_output: 3 kernel_size: 2 dilation: 0 stride: 2"),
     "deconv_two": deconvolution("num_output: 2 kernel_size: 3", {"x": IMAGE["x"], "z": IMAGE["x"]}, "y w"),
     "im2col": im2col("kernel_size: 3"),
     "im2col_stride": im2col("kernel_size: 3 stride: 2 pad: 1"),
     "im2col_rectangle": im2col("kernel_h: 2 kernel_w: 3 pad_h: 1 pad_w: 0 stride_h: 2 stride_w: 1"),
     "im2col_dilation": im2col("kernel_size: 2 dilation: 2"),
+    "im2col_dilation_0": im2col("kernel_size: 2 dilation: 0"),
     "im2col_per_side": im2col("kernel_size: 3 kernel_size: 1 stride: 2 stride: 1 pad: 1 pad: 0 "
                               "dilation: 1 dilation: 2"),
     "im2col_nd": im2col("kernel_size: 3 pad: 1 force_nd_im2col: true"),

@@ -42,6 +42,8 @@ CONVOLUTIONS = {
     "conv_axis_2": conv("num_output: 2 kernel_size: 2 axis: 2", values((2, 2, 3, 4, 4))),
     "conv_axis_0": conv("num_output: 2 kernel_size: 2 axis: 0", values((3, 4, 5))),
     "conv_axis_negative": conv("num_output: 2 kernel_size: 2 axis: -3 group: 2", values((2, 4, 4, 3))),
+    "conv_dilation_0": conv("num_output: 3 kernel_size: 2 dilation: 0 pad: 1"),
+    "conv_dilation_0_and_2": conv("num_output: 2 kernel_size: 2 dilation: 0 dilation: 2 group: 2 stride: 2"),
     "conv_1d": conv("num_output: 4 kernel_size: 3 stride: 2 pad: 1 group: 2", values((2, 4, 9))),
     "conv_3d": conv("num_output: 2 kernel_size: 2 kernel_size: 3 kernel_size: 1 pad: 1 pad: 0 pad: 2 stride: 2",
                     values((2, 3, 4, 5, 3))),
@@ -77,6 +79,7 @@ POOLINGS = {
     "pool_ave_empty_window": pool("pool: AVE kernel_size: 1 stride: 4", values((1, 2, 6, 7))),
     "pool_max_all_equal": pool("kernel_size: 3 stride: 2 pad: 1", values((1, 2, 5, 5), "uniform 1 1"), "y mask"),
     "pool_max_all_negative": pool("kernel_size: 3 stride: 2 pad: 2", values((1, 2, 6, 5), "uniform -9 -8")),
+    "pool_kernel_size_before_kernel_h": pool("kernel_size: 2 kernel_h: 3"),
     "pool_another_size": pool("kernel_size: 3 stride: 2", forwards=2, last_shapes={"x": (1, 2, 8, 9)}),
 }
 
