@@ -21,7 +21,7 @@ ROWS: dict[str, tuple] = {
               (POSITIVE,), "forward"),
     "ReLU": (8, "relu_param", {"negative_slope": (0, 0.1, 0.5)}, ANY, "yes"),
     "Sigmoid": (6, "", {}, ("normal", "normal 20"), "yes"),
-    "Swish": (8, "swish_param", {"beta": (0.5, 1, 3, -1)}, ("normal",), "forward"),
+    "Swish": (8, "swish_param", {"beta": (0.5, 1, 3, -1)}, ("normal",), "yes"),
     "TanH": (6, "", {}, ("normal", "normal 5"), "yes"),
     "Threshold": (6, "threshold_param", {"threshold": (0, 0.5, -1)}, ANY, "forward"),
     "Dropout": (10, "dropout_param", {"dropout_ratio": (0.2, 0.5, 0.8, 0)}, ANY, "yes"),

@@ -89,7 +89,7 @@ class Worker:
         culprit = self.box / self.out / f"{current.read_text()}.error"
         if culprit.exists():
             raise RuntimeError(f"{self.side}, {self.part}: ended for no reason of its own; it said: {reason}")
-        culprit.write_text(f"the process ended: {reason}")
+        culprit.write_text(f"the process ended: {reason.split('] ', 1)[-1]}")  # without the time and the place
         self._start()
         return True
 

@@ -15,8 +15,7 @@ IMAGE = {"x": ((2, 3, 4, 5), "normal")}
 CASES = {
     **{f"{kind} in place": (Case(one(kind, "x", "x", body), {"x": ((3, 7), values)}), OVERWRITTEN)
        for kind, body, values in (("BNLL", "", "normal"), ("Clip", "clip_param { min: -0.5 max: 1 }", "normal"),
-                                  ("Log", "", "uniform 0.5 2"), ("Power", "power_param { power: 2 }", "normal"),
-                                  ("Swish", "", "normal"))},
+                                  ("Log", "", "uniform 0.5 2"), ("Power", "power_param { power: 2 }", "normal"))},
     "Scale with a factor for every number, several passes": (
         Case(one("Scale", "x", "y", "scale_param { axis: 0 num_axes: -1 }"), IMAGE, forwards=2),
         "real Caffe keeps only the last pass's gradient of the factors (iter_size above 1); here they add up"),
