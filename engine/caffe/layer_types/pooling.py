@@ -178,7 +178,7 @@ class SPP(TensorLayer):
             raise self.fault("spp_param needs a pyramid_height of at least 1")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if bottom[0].num_axes != 4 or 0 in bottom[0].shape:
+        if bottom[0].num_axes != 4 or 0 in bottom[0].shape[2:]:
             raise self.fault(f"takes bottoms of 4 axes (N, C, H, W), not of shape {bottom[0].shape_string()}")
         height = self.layer_param.spp_param.pyramid_height
         outputs = [Blob(dtype=self.dtype) for _ in range(height)]
