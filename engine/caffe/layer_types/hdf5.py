@@ -66,7 +66,7 @@ class HDF5Data(Layer):
                 self._values = [_dataset(file, top) for top in self.layer_param.top]
         except CaffeError as error:
             raise self.fault(str(error) if name in str(error) else f"{name}: {error}") from error
-        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:  # h5py's, if damaged
             raise self.fault(f"{name}: cannot be read, it is damaged or larger than memory: "
                              f"{' '.join(str(error).split())}") from error
         lengths = [len(values) for values in self._values]
@@ -115,7 +115,7 @@ def _dataset(file, name: str) -> np.ndarray:
 
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        raise CaffeError(f"has no dataset '{name}', the top's name; it has {', '.join(file) or 'none'}")
+        raise CaffeError(f"has no dataset '{name}', the top's name; it has {', '.join(map(str, file)) or 'none'}")
     kind = found.id.get_type().get_class()
     if kind not in (h5py.h5t.FLOAT, h5py.h5t.INTEGER):
         raise CaffeError(f"dataset '{name}' is of type {found.dtype}; store floats or integers")
