@@ -244,4 +244,5 @@ class Pooling(TensorLayer):
         high, wide = self._sides
         total = functional.avg_pool2d(self._covered(x, 0), (high.kernel, wide.kernel), self._stride,
                                       divisor_override=1)
-        return total / torch.outer(x.new_tensor(high.sizes()), x.new_tensor(wide.sizes()))
+        sizes = [torch.tensor(side.sizes()).to(x) for side in self._sides]
+        return total / torch.outer(*sizes)
