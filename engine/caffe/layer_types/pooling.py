@@ -142,7 +142,8 @@ class Pooling(TensorLayer):
         high, wide = self._sides
         total = functional.avg_pool2d(self._covered(x, 0), (high.kernel, wide.kernel), self._stride,
                                       divisor_override=1)
-        return total / torch.outer(x.new_tensor(high.sizes()), x.new_tensor(wide.sizes()))
+        sizes = [torch.tensor(side.sizes()).to(x) for side in self._sides]
+        return total / torch.outer(*sizes)
 
     def _stochastic(self, x: torch.Tensor) -> torch.Tensor:
         # N, C, windows down, windows across, and each window's numbers row by row; 0 beyond the bottom
