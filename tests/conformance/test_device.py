@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import solver_cases
 import torch
-from layer_cases import FAMILIES, cases
+from layer_cases import FAMILIES, Case, cases, one
 from layer_cases.run import run_case
 from pretend_device import pretend_device
 
@@ -53,6 +53,19 @@ def test_layer_gives_on_a_device_what_it_gives_on_the_host(family: str, name: st
     for array, values in expected.items():
         scale = np.abs(values).max(initial=0) or 1
         assert np.abs(found[array] - values).max(initial=0) <= limit(device, array) * scale, array
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+def test_stochastic_pooling_on_a_device(phase: str, device: str) -> None:
+    # real Caffe's CPU refuses it, so it has no case
+    case = Case(one("Pooling", "x", "y", "pooling_param { pool: STOCHASTIC kernel_size: 3 stride: 2 }"),
+                {"x": ((2, 3, 6, 6), "uniform 0 1")}, phase)
+    expected = run_case(caffe, "stochastic", case)
+    with DEVICES[device]():
+        found = run_case(caffe, "stochastic", case)
+    for array, values in expected.items():
+        np.testing.assert_allclose(found[array], values, rtol=1e-5, err_msg=array)
 
 
 @pytest.mark.parametrize("device", DEVICES)
