@@ -24,7 +24,8 @@ class HDF5Data(Layer):
     `source` lists the files, between white space; they are read in this order and again from the start. Datasets
     are of floats or integers, of any number of axes, and of one length within a file. `shuffle` puts the files,
     and the rows within each file, in the order that real Caffe's std::random_shuffle gives them: by the C library's
-    rand(), which no seed changes (and which, in real Caffe's process, nothing else may have used: an LMDB's writer does). With several solvers each takes every n-th row in TRAIN.
+    rand(), which no seed changes (the orders are the same where nothing else in real Caffe's process uses it).
+    With several solvers each takes every n-th row in TRAIN.
     Source: src/caffe/layers/hdf5_data_layer.cpp, src/caffe/util/hdf5.cpp.
     """
 
