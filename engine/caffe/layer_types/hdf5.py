@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe import context, rng
+from caffe import rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import read_bytes
 from caffe.layer_types.base import Layer, register
-from caffe.proto import caffe_pb2
+from caffe.layer_types.support import is_ours
 from caffe.weights import open_hdf5, write_hdf5
 
 
@@ -100,14 +100,11 @@ class HDF5Data(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for item in range(self.layer_param.hdf5_data_param.batch_size):
-            while not self._is_ours():
+            while not is_ours(self, self._offset):
                 self._next()
             for blob, values in zip(top, self._values):
                 blob.data[item] = values[self._permutation[self._row]].reshape(blob.shape[1:])
             self._next()
-
-    def _is_ours(self) -> bool:
-        return self.phase == caffe_pb2.TEST or self._offset % context.solver_count() == context.solver_rank()
 
 
 def _dataset(file, name: str) -> np.ndarray:
