@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import data_cases
 import numpy as np
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "file_layers.npz"
@@ -79,6 +80,10 @@ CASES = {
     "images_grey_mean_value": images(f"is_color: false shuffle: true {SMALL}", "mean_value: 100 scale: 0.1"),
     "images_root_folder": images(f"root_folder: 'images/' {SMALL}", source="bare.txt"),
     "images_old_fields": images(f"crop_size: 6 mirror: true scale: 0.5 {SMALL}"),
+    # a layer of today's format takes nothing of these from data_param
+    "data_old_fields": FileCase('type: "Data" top: "data" top: "label" data_param { source: "databases/raw" '
+                                'backend: LMDB batch_size: 3 crop_size: 4 mirror: true scale: 2 rand_skip: 3 '
+                                'prefetch: 2 mean_file: "none" force_encoded_color: true }'),
     "hdf5": hdf5("x label", "source: 'two.txt' batch_size: 5", forwards=5),
     "hdf5_one_file": hdf5("label x", "source: 'one.txt' batch_size: 4"),
     "hdf5_types": hdf5("u8 i64 f16 f64 big", "source: 'one.txt' batch_size: 2", forwards=1),
@@ -136,6 +141,8 @@ def make_sources(folder: Path) -> None:
 
     rng = np.random.RandomState(5)
     (folder / "images").symlink_to(FOLDER)
+    (folder / "databases").mkdir()
+    data_cases.make_sources(folder / "databases")
     (folder / "images.txt").write_text("images/a.png 3\nimages/grey.png 0\nimages/c.jpg -2\n"
                                        "images/with space.png 12x\nimages/alpha.png one\nimages/grey.jpg 7")
     (folder / "some.txt").write_text("images/a.png 3\nimages/a.png +1\r\nimages/a.png \n")

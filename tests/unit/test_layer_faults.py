@@ -70,6 +70,8 @@ FAULTS = {
     "hidden tops": ("LSTM", {"a": (3, 2, 4), "c": (3, 2), "h0": (1, 2, 3), "c0": (1, 2, 3)}, "y", EXPOSED,
                     "it takes 3"),
     "filter's tops": ("Filter", {"a": (2, 3), "s": (2,)}, "y z", "", "one fewer than bottoms"),
+    "filter in place": ("Filter", {"a": (2, 3), "s": (2,)}, "a", "", "cannot work in place"),
+    "concat in place": ("Concat", {"a": (2, 3), "b": (2, 3)}, "a", "", "cannot work in place, its top has another"),
     "filter's selector": ("Filter", {"a": (2, 3), "s": (2, 3)}, "y", "", "it takes N×1×…"),
     "filter's samples": ("Filter", {"a": (3, 3), "s": (2,)}, "y", "", "the same number of samples"),
     "filter of nothing": ("Filter", {"s": (2,)}, "y", "", "it takes 2 or more"),

@@ -42,7 +42,7 @@ class ArgMax(Layer):
         param = self.layer_param.argmax_param
         x = bottom[0].tensor()
         axis = 1 if self.axis is None else self.axis
-        x = x.reshape(len(x), -1) if self.axis is None else x
+        x = as_rows(x, 1) if self.axis is None else x
         # a stable sort of the reversed order puts the larger index of equals first
         values, order = x.flip(axis).sort(dim=axis, descending=True, stable=True)
         values, index = values.narrow(axis, 0, param.top_k), (x.shape[axis] - 1 - order).narrow(axis, 0, param.top_k)
@@ -162,6 +162,11 @@ class Embed(TensorLayer):
         super().backward(top, propagate_down, bottom)
 
 
+def as_rows(x: torch.Tensor, axis: int) -> torch.Tensor:
+    """x as a matrix, its axes from `axis` on in a row; there may be no rows."""
+    return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
+
+
 class _Normalize(torch.autograd.Function):
     """(x − mean) / (deviation + eps) of each row; the gradient takes y for (x − mean) / deviation, as Caffe does."""
 
@@ -198,7 +203,7 @@ class MVN(TensorLayer):
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         param, x = self.layer_param.mvn_param, bottoms[0]
-        rows = x.reshape(prod(x.shape[:1 if param.across_channels else 2]), -1)
+        rows = as_rows(x, 1 if param.across_channels else 2)
         if param.normalize_variance:
             return [_Normalize.apply(rows, param.eps)]
         return [rows - rows.mean(1, keepdim=True)]
@@ -251,7 +256,7 @@ class Reduction(TensorLayer):
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         param, x = self.layer_param.reduction_param, bottoms[0]
-        rows = x.reshape(prod(x.shape[:self.axis]), -1)
+        rows = as_rows(x, self.axis)
         return [_REDUCTIONS[param.operation](rows) * param.coeff]
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe import context, fillers, rng
+from caffe import fillers, rng
 from caffe.blob import Blob
 from caffe.data_source import DatumCursor
 from caffe.layer_types.base import Layer, register
 from caffe.layer_types.prefetching import ImageBatches
+from caffe.layer_types.support import is_ours
 from caffe.proto import caffe_pb2
 
 
@@ -106,12 +107,8 @@ class Data(ImageBatches):
         return self.transform.image_of(datum), datum.label
 
     def skip(self) -> None:
-        while not self._is_ours():
+        while not is_ours(self, self.offset):
             self.advance()
-
-    def _is_ours(self) -> bool:
-        """Whether this solver of several takes the Datum; in TEST only the first one runs."""
-        return self.phase == caffe_pb2.TEST or self.offset % context.solver_count() == context.solver_rank()
 
     def advance(self) -> None:
         with self.naming_the_layer():

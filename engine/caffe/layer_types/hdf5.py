@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe import context, rng
+from caffe import rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import read_bytes
 from caffe.layer_types.base import Layer, register
-from caffe.proto import caffe_pb2
+from caffe.layer_types.support import is_ours
 from caffe.weights import open_hdf5, write_hdf5
 
 
@@ -24,7 +24,8 @@ class HDF5Data(Layer):
     `source` lists the files, between white space; they are read in this order and again from the start. Datasets
     are of floats or integers, of any number of axes, and of one length within a file. `shuffle` puts the files,
     and the rows within each file, in the order that real Caffe's std::random_shuffle gives them: by the C library's
-    rand(), which no seed changes. With several solvers each takes every n-th row in TRAIN.
+    rand(), which no seed changes (the orders are the same where nothing else in real Caffe's process uses it).
+    With several solvers each takes every n-th row in TRAIN.
     Source: src/caffe/layers/hdf5_data_layer.cpp, src/caffe/util/hdf5.cpp.
     """
 
@@ -66,7 +67,7 @@ class HDF5Data(Layer):
                 self._values = [_dataset(file, top) for top in self.layer_param.top]
         except CaffeError as error:
             raise self.fault(str(error) if name in str(error) else f"{name}: {error}") from error
-        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:  # h5py's, if damaged
             raise self.fault(f"{name}: cannot be read, it is damaged or larger than memory: "
                              f"{' '.join(str(error).split())}") from error
         lengths = [len(values) for values in self._values]
@@ -99,14 +100,11 @@ class HDF5Data(Layer):
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         for item in range(self.layer_param.hdf5_data_param.batch_size):
-            while not self._is_ours():
+            while not is_ours(self, self._offset):
                 self._next()
             for blob, values in zip(top, self._values):
                 blob.data[item] = values[self._permutation[self._row]].reshape(blob.shape[1:])
             self._next()
-
-    def _is_ours(self) -> bool:
-        return self.phase == caffe_pb2.TEST or self._offset % context.solver_count() == context.solver_rank()
 
 
 def _dataset(file, name: str) -> np.ndarray:
@@ -115,7 +113,7 @@ def _dataset(file, name: str) -> np.ndarray:
 
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
-        raise CaffeError(f"has no dataset '{name}', the top's name; it has {', '.join(file) or 'none'}")
+        raise CaffeError(f"has no dataset '{name}', the top's name; it has {', '.join(map(str, file)) or 'none'}")
     kind = found.id.get_type().get_class()
     if kind not in (h5py.h5t.FLOAT, h5py.h5t.INTEGER):
         raise CaffeError(f"dataset '{name}' is of type {found.dtype}; store floats or integers")

@@ -142,7 +142,8 @@ class Pooling(TensorLayer):
         high, wide = self._sides
         total = functional.avg_pool2d(self._covered(x, 0), (high.kernel, wide.kernel), self._stride,
                                       divisor_override=1)
-        return total / torch.outer(x.new_tensor(high.sizes()), x.new_tensor(wide.sizes()))
+        sizes = [torch.tensor(side.sizes()).to(x) for side in self._sides]
+        return total / torch.outer(*sizes)
 
     def _stochastic(self, x: torch.Tensor) -> torch.Tensor:
         # N, C, windows down, windows across, and each window's numbers row by row; 0 beyond the bottom
@@ -178,7 +179,7 @@ class SPP(TensorLayer):
             raise self.fault("spp_param needs a pyramid_height of at least 1")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if bottom[0].num_axes != 4 or 0 in bottom[0].shape:
+        if bottom[0].num_axes != 4 or 0 in bottom[0].shape[2:]:
             raise self.fault(f"takes bottoms of 4 axes (N, C, H, W), not of shape {bottom[0].shape_string()}")
         height = self.layer_param.spp_param.pyramid_height
         outputs = [Blob(dtype=self.dtype) for _ in range(height)]

@@ -57,6 +57,8 @@ class Filter(TensorLayer):
         if len(top) != len(bottom) - 1:
             raise self.fault(f"has {len(top)} top(s) for {len(bottom)} bottoms; it needs one fewer than bottoms, the "
                              "last bottom is the selector")
+        if any(blob in top for blob in bottom):
+            raise self.fault("cannot work in place; give each top a name of its own")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         selector = bottom[-1]

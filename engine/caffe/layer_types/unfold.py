@@ -58,11 +58,11 @@ class Deconvolution(Convolution):
         padded = [n + 2 * p for n, p in zip(self._lengths, self._pad)]
         # where in the padded top each number of each window goes: kernel × windows
         places = self.columns(torch.arange(prod(padded), device=x.device).reshape(1, 1, *padded)).reshape(-1)
-        pixels = x.reshape(len(x), group, x.shape[1] // group, -1)
+        pixels = x.reshape(len(x), group, x.shape[1] // group, prod(x.shape[2:]))
         kernels = weight.reshape(group, x.shape[1] // group, -1).transpose(1, 2)
-        windows = (kernels @ pixels).reshape(len(x), -1, len(places))
-        total = x.new_zeros(len(x), windows.shape[1], prod(padded)).index_add(2, places, windows)
-        y = total.reshape(len(x), -1, *padded)
+        outputs = group * weight.shape[1]
+        windows = (kernels @ pixels).reshape(len(x), outputs, len(places))
+        y = x.new_zeros(len(x), outputs, prod(padded)).index_add(2, places, windows).reshape(len(x), outputs, *padded)
         for side, (pad, length) in enumerate(zip(self._pad, self._lengths), 2):
             y = y.narrow(side, pad, length)
         return y if bias is None else y + bias.reshape(-1, *[1] * self._sides)

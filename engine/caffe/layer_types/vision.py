@@ -147,7 +147,8 @@ class Convolution(Windows):
     def _convolve(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
                   group: int) -> torch.Tensor:
         """Convolution over any number of sides, as one matrix product over all windows."""
-        columns = self.columns(self.pad_sides(x)).reshape(len(x), group, -1, prod(self._windows))
+        columns = self.columns(self.pad_sides(x))
+        columns = columns.reshape(len(x), group, prod(weight.shape[1:]), prod(self._windows))
         y = weight.reshape(group, len(weight) // group, -1) @ columns
-        y = y.reshape(len(x), len(weight), -1)
+        y = y.reshape(len(x), len(weight), prod(self._windows))
         return y if bias is None else y + bias[:, None]

@@ -42,6 +42,8 @@ CASES = {
     "argmax_last_axis_values": argmax("axis: -1 top_k: 3 out_max_val: true"),
     "argmax_2_axes": argmax("top_k: 2", {"x": ((5, 6), "grid")}),
     "reindex": case("BatchReindex", "", PICKED, backward=False),
+    "reindex_none": case("BatchReindex", "", {"x": ((5, 3, 2), "normal"), "i": ((1,), "integers 4 5")},
+                         backward=False),
     "reindex_learning": learning("BatchReindex", PICKED),
     "filter": case("Filter", "", FILTERED, forwards=3, backward=False),
     "filter_two": case("Filter", "", {"x": FILTERED["x"], "z": ((6,), "normal"), "s": ((6,), "uniform -1 0")},
@@ -71,6 +73,9 @@ CASES = {
     "embed_no_bias": case("Embed", "embed_param { num_output: 4 input_dim: 6 bias_term: false "
                           "weight_filler { type: 'uniform' } }",
                           {"x": ((5,), "integers 0 6")}, params=None, backward=False),
+    "embed_filled": case("Embed", "embed_param { num_output: 4 input_dim: 6 weight_filler { type: 'xavier' } "
+                         "bias_filler { type: 'gaussian' std: 0.5 } }", {"x": ((5, 3), "integers 0 6")}, params=None,
+                         backward=False),
     "embed_learning": case("Embed", "embed_param { num_output: 4 input_dim: 6 } loss_weight: 1",
                            {"x": ((5, 3), "integers 0 6")}, force_backward=False),
     "mvn": case("MVN"),

@@ -40,6 +40,7 @@ CASES = {
     "softmax_axis_0": softmax({"x": ((4, 5), "normal 3")}, "axis: 0"),
     "softmax_axis_last": softmax({"x": ((2, 3, 5), "normal 3")}, "axis: -1"),
     "softmax_in_place": softmax({"x": ((4, 5), "normal 3")}, tops="x"),
+    "softmax_engine": softmax({"x": ((4, 5), "normal 3")}, "engine: CAFFE"),
     "softmax_large": softmax({"x": ((4, 5), "uniform -300 300")}),
     "softmax_another_batch": softmax({"x": ((4, 5), "normal 3")}, forwards=2, last_shapes={"x": (2, 3, 4)}),
     "loss": loss(SCORES, forwards=2),

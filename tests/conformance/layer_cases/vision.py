@@ -24,6 +24,7 @@ CONVOLUTIONS = {
     "conv": conv("num_output: 3 kernel_size: 3", forwards=2),
     "conv_no_bias": conv("num_output: 3 kernel_size: 3 bias_term: false"),
     "conv_stride": conv("num_output: 3 kernel_size: 3 stride: 2"),
+    "conv_engine": conv("num_output: 3 kernel_size: 3 engine: CAFFE"),
     "conv_pad": conv("num_output: 3 kernel_size: 3 pad: 2"),
     "conv_1x1": conv("num_output: 5 kernel_size: 1"),
     "conv_1x1_stride_pad": conv("num_output: 5 kernel_size: 1 stride: 2 pad: 1"),
@@ -80,6 +81,7 @@ POOLINGS = {
     "pool_max_all_equal": pool("kernel_size: 3 stride: 2 pad: 1", values((1, 2, 5, 5), "uniform 1 1"), "y mask"),
     "pool_max_all_negative": pool("kernel_size: 3 stride: 2 pad: 2", values((1, 2, 6, 5), "uniform -9 -8")),
     "pool_kernel_size_before_kernel_h": pool("kernel_size: 2 kernel_h: 3"),
+    "pool_engine": pool("kernel_size: 3 stride: 2 engine: CAFFE round_mode: CEIL"),
     "pool_another_size": pool("kernel_size: 3 stride: 2", forwards=2, last_shapes={"x": (1, 2, 8, 9)}),
 }
 
@@ -91,6 +93,7 @@ def spp(body: str, shape: tuple = (2, 3, 8, 9), **rest) -> Case:
 PYRAMIDS = {
     **{f"spp_{method.lower()}_{height}": spp(f"pyramid_height: {height} pool: {method}")
        for method in ("MAX", "AVE") for height in (1, 2, 3)},
+    "spp_engine": spp("pyramid_height: 2 engine: CAFFE"),
     "spp_default": spp("pyramid_height: 2"),
     "spp_odd": spp("pyramid_height: 3", (1, 2, 7, 11)),
     "spp_odd_ave": spp("pyramid_height: 3 pool: AVE", (1, 2, 7, 11)),
