@@ -78,14 +78,15 @@ def steps(found: dict, network: str, state: int) -> list:
 
 EXPLAINED = f"""
 
-Each column is the difference from real Caffe with one thread. *Losses*: the largest relative difference; each side
-trains on its own. SGD (rate 0.01, momentum 0.9) is held to {TRAJECTORY:.0e}, or thrice real Caffe's difference from itself
-where that is more. The thesis's solver, RMSProp, divides by the root of its history, so the rounding of gradients that
-are 0 in truth is blown up to whole steps and its trajectories are chaotic: **real Caffe leaves itself where its BLAS
-has two threads instead of one**. So it is held state by state: from each snapshot that real Caffe wrote, the loss of
-the next iteration (limit {LOSS:.0e}), its gradients (*whole gradient*: ‖a − b‖ / ‖b‖ over all parameters, limit
-{GRADIENT:.0e}), and what the engine's update makes of real Caffe's own gradients (limit {UPDATE:.0e}). The *worst array's gradient*,
-max |a − b| / max |b|, is shown only: where a ReLU's input is 0, or two candidates of a maximum are equal, but for
-rounding, a gradient goes one way or the other; the last column is how far real Caffe itself is from arithmetic
-without rounding there. Arrays of which real Caffe computes nothing but rounding (biases before a BatchNorm, whose
-gradient is 0) are left out of it."""
+Each column is the difference from real Caffe with one thread. *Losses*: the largest relative difference;
+each side trains on its own. SGD (rate 0.01, momentum 0.9) is held to {TRAJECTORY:.0e}, or thrice real
+Caffe's difference from itself where that is more. The thesis's solver, RMSProp, divides by the root of its
+history, so the rounding of gradients that are 0 in truth is blown up to whole steps and its trajectories
+are chaotic: **real Caffe leaves itself where its BLAS has two threads instead of one**. So it is held state
+by state: from each snapshot that real Caffe wrote, the loss of the next iteration (limit {LOSS:.0e}), its
+gradients (*whole gradient*: ‖a − b‖ / ‖b‖ over all parameters, limit {GRADIENT:.0e}), and what the engine's
+update makes of real Caffe's own gradients (limit {UPDATE:.0e}). The *worst array's gradient*, max |a − b| /
+max |b|, is shown only: where a ReLU's input is 0, or two candidates of a maximum are equal, but for
+rounding, a gradient goes one way or the other; the last column is how far real Caffe itself is from
+arithmetic without rounding there. Arrays of which real Caffe computes nothing but rounding (biases before a
+BatchNorm, whose gradient is 0) are left out of it."""

@@ -52,7 +52,8 @@ def error(ours: np.ndarray, theirs: np.ndarray) -> float:
         return 0.0
     ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    off = np.abs(np.where(same, 0, ours - theirs)).max()
+    with np.errstate(invalid="ignore"):
+        off = np.abs(np.where(same, 0, ours - theirs)).max()
     return float(off / (np.abs(theirs[np.isfinite(theirs)]).max(initial=0) or 1.0))
 
 

@@ -44,9 +44,10 @@ def section(found: dict) -> Section:
         where = max((m for m in (forward, backward) if isinstance(m, Measure)), key=lambda m: m.value / m.limit).where
         rows.append((kind, f"{len(own)} of {count}", forward, backward, f"`{where}`" if where else ""))
     text = f"""
-{len(CASES)} configurations, drawn from seed {generated.SEED} by `tests/conformance/generated/`: shapes, parameters, phases,
-in place or not, propagate_down, loss weights, fillers, shared weights, several passes, other shapes in the last. Each
-is a net of its own, run in both. Types that read or write files are held under *Data*. Errors are
-max |a − b| / max |b| over the arrays of all passes; limits {FORWARD:.0e} forward, {BACKWARD:.0e} backward. Inputs are the
-same bits on both sides, so ties of maxima (some inputs are multiples of a half, full of them) must be decided alike."""
+{len(CASES)} configurations, drawn from seed {generated.SEED} by `tests/conformance/generated/`: shapes,
+parameters, phases, in place or not, propagate_down, loss weights, fillers, shared weights, several passes,
+other shapes in the last. Each is a net of its own, run in both. Types that read or write files are held
+under *Data*. Errors are max |a − b| / max |b| over the arrays of all passes; limits {FORWARD:.0e} forward,
+{BACKWARD:.0e} backward. Inputs are the same bits on both sides, so ties of maxima (some inputs are
+multiples of a half, full of them) must be decided alike."""
     return Section(TITLE, text, ("layer type", "configurations", "forward", "backward", "worst at"), rows, faults)
