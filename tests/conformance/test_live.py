@@ -14,7 +14,7 @@ TYPES = (Path(__file__).resolve().parent / "golden" / "layer_types.txt").read_te
 
 
 def test_every_layer_type_of_real_caffe_is_held():
-    assert set(TYPES) <= set(generated.table()) | data.TYPES
+    assert set(TYPES) <= set(generated.table()) | set(data.TYPES)
 
 
 def test_the_seed_gives_the_same_configurations():

@@ -14,9 +14,7 @@ from live.report import Section, pairs, worst
 
 TITLE = "Data"
 OUTPUTS = {"2 axes": ((5, 3), (5,)), "4 axes": ((4, 2, 3, 2), (4, 1, 1, 1)), "3 axes": ((3, 2, 5), (3, 2))}
-KINDS = {"images": "ImageData", "hdf5": "HDF5Data", "windows": "WindowData", "memory": "MemoryData",
-         "infogain": "InfogainLoss", "output": "HDF5Output", "python": "Python"}
-TYPES = {"Data", *KINDS.values()}
+KINDS = {"Data": "Data", "output": "HDF5Output", "python": "Python"}
 TABLES = {"Data": data_cases, "files": file_cases}
 
 
@@ -120,15 +118,19 @@ def doubled(caffe) -> dict:
 
 
 def layer_type(name: str) -> str:
+    """The layer type that the name is a case of."""
     kind, case = name.split(": ")
-    return "Data" if kind == "Data" else KINDS[case.split("_")[0] if kind == "files" else kind]
+    return KINDS.get(kind) or file_cases.CASES[case].layer.split('type: "')[1].split('"')[0]
+
+
+TYPES = sorted({layer_type(name) for name in rounds()[0]})
 
 
 def section(found: dict) -> Section:
     faults: list[str] = []
     both = pairs(found, faults)
     rows = []
-    for kind in ("Data", *dict.fromkeys(KINDS.values())):
+    for kind in TYPES:
         wanted = [name for name in found["real"] if layer_type(name) == kind]
         own = {name: both[name] for name in wanted if name in both}
         error = worst(own, 1e-4 if kind == "InfogainLoss" else 0)
