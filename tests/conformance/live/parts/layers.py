@@ -34,7 +34,8 @@ def section(found: dict) -> Section:
     here, there = (set(found[side].pop(KNOWN)["names"].tolist()) for side in ("engine", "real"))
     both = pairs(found, faults)
     faults += [f"layer type {kind} is missing in the engine" for kind in sorted(there - here)]
-    faults += [f"layer type {kind} has no configurations" for kind in sorted(there - set(generated.table()).union(OF_FILES))]
+    held = set(generated.table()).union(OF_FILES)
+    faults += [f"layer type {kind} has no configurations" for kind in sorted(there - held)]
     for kind, (count, _, _) in sorted(generated.table().items()):
         own = {name: arrays for name, arrays in both.items() if name.rsplit(" ", 1)[0] == kind}
         forward = worst(own, FORWARD, lambda array: not is_gradient(array))
