@@ -10,6 +10,7 @@ where anything is out of its limit.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,7 @@ def main() -> int:
     parts = FULL if arguments.full else arguments.parts or PARTS
     command = "make conformance" + (" FULL=1" if arguments.full else "")
     output = arguments.output or RESULTS / ("conformance/full_size.md" if arguments.full else "conformance.md")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the processes on both sides
     start = time.monotonic()
     if subprocess.run(["bash", str(sides.SCRIPT)]).returncode:
         return 1
