@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -22,8 +22,8 @@ ROOMS = ("data_prep", "prototxt", "python_layers", "tools")
 # sums are rounded otherwise. The other sides are the engine: as it is, and `exact`, which a part may run in float64
 THREADS = {"real": "1", "again": "2"}
 
-Arrays = dict[str, np.ndarray]
-Found = dict[str, dict[str, "Arrays | str"]]  # {side: {name: arrays, or what went wrong}}
+Result = Union[Mapping[str, np.ndarray], str]  # the arrays of a name, or what went wrong
+Found = dict[str, dict[str, Result]]  # {side: {name: result}}
 
 
 def make_box(folder: Path) -> None:
@@ -102,16 +102,45 @@ class Worker:
         """Names done so far."""
         return sum(self._done(self.first + i) for i in range(len(self.names)))
 
-    def results(self) -> dict[str, Arrays | str]:
-        found: dict[str, Arrays | str] = {}
+    def results(self) -> dict[str, Result]:
+        found: dict[str, Result] = {}
         for i, name in enumerate(self.names):
             file = self.box / self.out / f"{self.first + i}"
             if (error := file.with_suffix(".error")).exists():
                 found[name] = error.read_text()
             else:
-                with np.load(file.with_suffix(".npz")) as arrays:
-                    found[name] = dict(arrays)
+                found[name] = load(file.with_suffix(".npz"))
         return found
+
+
+LARGE = 50_000_000  # bytes of a file whose arrays are read when they are looked at, and not kept
+
+
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of a large .npz file, each read when it is asked for."""
+
+    def __init__(self, file: Path):
+        self._file = file
+        with np.load(file) as arrays:
+            self._names = list(arrays.files)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with np.load(self._file) as arrays:
+            return arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def load(file: Path) -> Mapping[str, np.ndarray]:
+    """What a name gave."""
+    if file.stat().st_size > LARGE:
+        return Arrays(file)
+    with np.load(file) as arrays:
+        return dict(arrays)
 
 
 def run_part(box: Path, part_name: str, part: Any, progress: Callable[[int, int], None]) -> Found:
@@ -137,7 +166,7 @@ def run_part(box: Path, part_name: str, part: Any, progress: Callable[[int, int]
 
 
 def _run_group(box: Path, part_name: str, sides: tuple[str, ...], names: list[str],
-               progress: Callable[[int], None]) -> dict[str, dict[str, Arrays | str]]:
+               progress: Callable[[int], None]) -> Found:
     """Run the names on the sides, at the same time."""
     workers: list[Worker] = []
     try:
