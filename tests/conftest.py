@@ -44,10 +44,10 @@ def real_caffe():
         pytest.skip("real Caffe runs in a chroot, which needs root")
 
     def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        defaults = {"GLOG_minloglevel": "2", "PYTHONPATH": "/mnt", "OPENBLAS_NUM_THREADS": "1"}
+        inside = {"GLOG_minloglevel": "2", "PYTHONPATH": "/mnt", "OPENBLAS_NUM_THREADS": "1"}
         return subprocess.run(
             ["bash", str(script), str(folder), *command],
-            env={**defaults, **os.environ},
+            env={**os.environ, **inside},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
