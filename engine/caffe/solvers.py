@@ -18,9 +18,9 @@ from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net, read_solver
+from caffe.prototxt import read_net
 from caffe.prototxt_text import to_text
-from caffe.upgrade import upgrade_net, upgrade_solver
+from caffe.upgrade import read_solver_file, upgrade_net
 
 f32 = np.float32
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
@@ -37,7 +37,7 @@ class Solver:
 
     def __init__(self, solver_file: str | PathLike | caffe_pb2.SolverParameter):
         given = isinstance(solver_file, caffe_pb2.SolverParameter)
-        self.param = solver_file if given else read_solver_param(solver_file)
+        self.param = solver_file if given else read_solver_file(solver_file)
         if context.root_solver() and glog.enabled():
             glog.info(f"Initializing solver from parameters: \n{to_text(self.param, utf8=True)}")
         updates.check(self.rule, self.param)
@@ -378,25 +378,9 @@ AdaDeltaSolver = SOLVERS["AdaDelta"]
 AdamSolver = SOLVERS["Adam"]
 
 
-def read_solver_param(solver_file: str | PathLike) -> caffe_pb2.SolverParameter:
-    """The solver in a prototxt file, in today's format; a missing snapshot_prefix, or one that is a folder, is named
-    after the file (UpgradeSnapshotPrefixProperty in src/caffe/util/upgrade_proto.cpp). Raises CaffeError.
-    """
-    file = fspath(solver_file)
-    param = upgrade_solver(read_solver(file), file)
-    stem = os.path.splitext(file)[0]
-    if not param.HasField("snapshot_prefix"):
-        param.snapshot_prefix = stem
-        glog.info(f"snapshot_prefix was not specified and is set to {stem}")
-    elif os.path.isdir(param.snapshot_prefix):
-        param.snapshot_prefix = os.path.join(param.snapshot_prefix, os.path.basename(stem))
-        glog.info(f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
-    return param
-
-
 def get_solver(solver_file: str | PathLike) -> Solver:
     """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
-    return solver_from(read_solver_param(solver_file), fspath(solver_file))
+    return solver_from(read_solver_file(solver_file), fspath(solver_file))
 
 
 def solver_from(param: caffe_pb2.SolverParameter, source: str) -> Solver:

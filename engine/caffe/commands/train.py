@@ -14,14 +14,15 @@ def run(flags: Flags, arguments: list[str]) -> None:
     """`train` of tools/caffe.cpp."""
     from caffe.proto import caffe_pb2
     from caffe.signals import ActionOnSignal
-    from caffe.solvers import read_solver_param, solver_from
+    from caffe.solvers import solver_from
+    from caffe.upgrade import read_solver_file
 
     file = needed(flags, "solver", "the solver prototxt to train with")
     snapshot, weights = str(flags["snapshot"]), str(flags["weights"])
     if snapshot and weights:
         raise CaffeError("give --weights to fine-tune or --snapshot to resume, not both")
     on_signal = ActionOnSignal(str(flags["sigint_effect"]), str(flags["sighup_effect"]))
-    param = read_solver_param(file)
+    param = read_solver_file(file)
     param.train_state.level = int(flags["level"])
     param.train_state.stage.extend(stages(flags))
     gpu = str(flags["gpu"])
