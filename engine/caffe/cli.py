@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 
 from caffe import flags as gflags
-from caffe import glog, glog_files
+from caffe import glog_files
 from caffe.errors import CaffeError
 from caffe.flags import Flag
 
@@ -112,8 +112,8 @@ def _overview() -> str:
 def _help(program: str, command: str, module: ModuleType) -> str:
     name = command if program == command else f"{program} {command}"
     return (f"usage: {name} {module.USAGE}\n\n{name}: {module.__doc__}\n\n"
-            f"{gflags.describe({**module.FLAGS, **glog_files.FLAGS})}\n\nFlags may be written -flag VALUE, --flag VALUE "
-            "or --flag=VALUE, a switch also --noflag; --flagfile=FILE reads them from a file.")
+            f"{gflags.describe({**module.FLAGS, **glog_files.FLAGS})}\n\nFlags may be written -flag VALUE, --flag "
+            "VALUE or --flag=VALUE, a switch also --noflag; --flagfile=FILE reads them from a file.")
 
 
 if __name__ == "__main__":

@@ -40,10 +40,11 @@ def parse(words: Iterable[str], flags: Mapping[str, Flag]) -> Parsed:
     """Take the flags out of a command line. Raises CaffeError for an unknown flag (with the nearest), or a value
     that is missing or of the wrong type.
     """
-    values = {name: flag.default for name, flag in flags.items()}
+    values: dict[str, Value] = {name: flag.default for name, flag in flags.items()}
     given: list[str] = []
     arguments: list[str] = []
     rest = list(words)
+    value: Value
     while rest:
         word = rest.pop(0)
         if word == "--":
@@ -89,7 +90,7 @@ def describe(flags: Mapping[str, Flag]) -> str:
     lines = []
     for name, flag in flags.items():
         form = f"--{name}" if isinstance(flag.default, bool) else f"--{name}={flag.metavar}"
-        shown = f" (default {flag.default})" if flag.default not in ("", False) else ""
+        shown = f" (default {flag.default})" if flag.default not in ("", False, -1) else ""
         lines.append(f"  {form:28} {flag.help}{shown}")
     return "\n".join(lines)
 

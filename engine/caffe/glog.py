@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from typing import TextIO
+from typing import SupportsFloat, TextIO
 
 _LEVELS = {"I": 0, "W": 1, "E": 2, "F": 3}
 _minimum: int | None = None  # as init_log was told; None: as the environment says by then
@@ -82,6 +82,6 @@ def log(message: str) -> None:
     _write("I", message)
 
 
-def number(value: float) -> str:
+def number(value: SupportsFloat) -> str:
     """A number as C++ streams print it: six significant digits."""
-    return f"{value:g}"
+    return f"{float(value):g}"

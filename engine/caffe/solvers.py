@@ -36,8 +36,10 @@ class Solver:
     rule: updates.Rule
 
     def __init__(self, solver_file: str | PathLike | caffe_pb2.SolverParameter):
-        given = isinstance(solver_file, caffe_pb2.SolverParameter)
-        self.param = solver_file if given else read_solver_file(solver_file)
+        if isinstance(solver_file, caffe_pb2.SolverParameter):
+            self.param = solver_file
+        else:
+            self.param = read_solver_file(solver_file)
         if context.root_solver() and glog.enabled():
             glog.info(f"Initializing solver from parameters: \n{to_text(self.param, utf8=True)}")
         updates.check(self.rule, self.param)
@@ -97,7 +99,7 @@ class Solver:
             raise CaffeError(f"solver: has {len(states)} test_state for {wanted} test nets; give none or one for each")
         if wanted and self.param.test_interval <= 0:
             raise CaffeError("solver: has test_iter but no test_interval; set how often to test")
-        nets = []
+        nets: list[Net] = []
         for (name, source), state in zip(sources, states):
             shown = f"{name} file: {source}" if isinstance(source, str) else name
             glog.info(f"Creating test net (#{len(nets)}) specified by {shown}")
@@ -233,7 +235,7 @@ class Solver:
         glog.info(f"Iteration {self.iter}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
         net.share_with(self.net)
-        total_loss, places, totals = f32(0), [], None
+        total_loss, places, totals = f32(0), list[int](), None
         for _ in range(batches):
             self._heed_requests()
             if self._stopped:

@@ -1,1 +1,1 @@
-"""Caffe's command-line tools, a module for each: what it is for (its docstring), USAGE, FLAGS, run(flags, arguments)."""
+"""Caffe's tools, a module each: its docstring says what it is for; USAGE, FLAGS, ARGUMENTS (how many), run."""

@@ -41,9 +41,9 @@ def run(flags: Flags, arguments: list[str]) -> None:
     for iteration in range(1, iterations + 1):
         start = perf_counter()
         for i in range(last + 1):
-            forward[i] += _milliseconds(lambda i=i: net._forward(i, i))
+            forward[i] += _milliseconds(net._forward, i)
         for i in range(last, -1, -1):
-            backward[i] += _milliseconds(lambda i=i: net._backward(i, i))
+            backward[i] += _milliseconds(net._backward, i)
         glog.info(f"Iteration: {iteration} forward-backward time: {_shown((perf_counter() - start) * 1000)}")
     total = (perf_counter() - begin) * 1000
     glog.info("Average time per layer: ")
@@ -57,12 +57,12 @@ def run(flags: Flags, arguments: list[str]) -> None:
     glog.info("*** Benchmark ends ***")
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    """How long `work` takes, with what it left running on a GPU."""
+def _milliseconds(work: Callable[[int, int], object], layer: int) -> float:
+    """How long `work` takes from this layer to this layer, with what it left running on a GPU."""
     from caffe import context
 
     start = perf_counter()
-    work()
+    work(layer, layer)
     if not context.device().shares_host:
         import torch
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from caffe import glog
 from caffe.data_source import DatumCursor
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
@@ -14,6 +15,7 @@ def datums(path: str, backend: str) -> Iterator[tuple[str, caffe_pb2.Datum]]:
     if backend != "lmdb":
         raise CaffeError(f"the backend is lmdb here, not '{backend}'")
     cursor = DatumCursor(path)
+    glog.info(f"Opened {backend} {path}")
     first = cursor.key()
     while True:
         try:

@@ -12,8 +12,8 @@ USAGE = "--gpu=N"
 FLAGS = only("gpu")
 
 # label as Caffe::DeviceQuery (src/caffe/common.cpp) prints it → numbers of CUdevice_attribute (cuda.h), shown with ', '
-_BEFORE_NAME = {"Major revision number:": (75,), "Minor revision number:": (76,)}
-_AFTER_NAME = {
+_BEFORE_NAME: dict[str, tuple[int, ...]] = {"Major revision number:": (75,), "Minor revision number:": (76,)}
+_AFTER_NAME: dict[str, tuple[int, ...]] = {
     "Total shared memory per block:": (8,), "Total registers per block:": (12,), "Warp size:": (10,),
     "Maximum memory pitch:": (11,), "Maximum threads per block:": (1,), "Maximum dimension of block:": (2, 3, 4),
     "Maximum dimension of grid:": (5, 6, 7), "Clock rate:": (13,), "Total constant memory:": (9,),

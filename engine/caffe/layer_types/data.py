@@ -104,7 +104,7 @@ class Data(Layer):
         with self._naming_the_datum():
             image = self.transform.image_of(self.cursor.datum())
             self._shape(top, self.transform.shape(image))
-        glog.info("output data size: " + ",".join(map(str, (top[0].shape + (1, 1, 1))[:4])))
+        glog.info("output data size: " + ",".join(map(str, [*top[0].shape, 1, 1, 1][:4])))
         self.transform.seed()
         rng.main().uint32(1)
         self.offset = 0
