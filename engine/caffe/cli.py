@@ -94,9 +94,9 @@ def _run(program: str, words: list[str]) -> int:
     least, most = module.ARGUMENTS if hasattr(module, "ARGUMENTS") else (0, 0)
     if not least <= len(rest) <= most:
         raise CaffeError(f"{command} takes {module.USAGE}; it was given {len(rest)} argument(s) besides flags")
-    with glog_files.logging_to_files(program, parsed.values):
-        module.run({name: parsed.values[name] for name in known}, rest)
-    return 0
+    quiet = getattr(module, "LOG_LEVEL", 0)
+    with glog_files.logging_to_files(program, parsed.values, quiet):
+        return module.run({name: parsed.values[name] for name in known}, rest) or 0
 
 
 def _module(command: str) -> ModuleType:

@@ -16,6 +16,7 @@ from typing import SupportsFloat, TextIO
 _LEVELS = {"I": 0, "W": 1, "E": 2, "F": 3}
 _minimum: int | None = None  # as init_log was told; None: as the environment says by then
 _files: list[TextIO] = []  # besides stderr
+_stderr_level = 0  # from which level on stderr gets what is logged
 
 # this package's module → Caffe's file that writes the same lines; others keep their own name
 _PLACES = {
@@ -40,6 +41,13 @@ def enabled(letter: str = "I") -> bool:
     return _LEVELS[letter] >= minimum
 
 
+def set_stderr_level(level: int) -> int:
+    """Let stderr have only lines of `level` and above; the level before is returned."""
+    global _stderr_level
+    before, _stderr_level = _stderr_level, level
+    return before
+
+
 def also_to(file: TextIO) -> None:
     """Write every line to an open text file too."""
     _files.append(file)
@@ -60,7 +68,7 @@ def _write(letter: str, message: str) -> None:
     ours = _PLACES.get(module) if package.partition(".")[0] == "caffe" else None
     place = f"{ours or os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
     line = f"{letter}{stamp} {threading.get_native_id():5d} {place}] {message.removesuffix(chr(10))}\n"
-    for stream in (sys.stderr, *_files):
+    for stream in (sys.stderr, *_files) if _LEVELS[letter] >= _stderr_level else _files:
         stream.write(line)
         stream.flush()
 

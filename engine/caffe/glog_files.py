@@ -22,8 +22,8 @@ FLAGS = {
 
 
 @contextlib.contextmanager
-def logging_to_files(program: str, values: Mapping[str, Value]) -> Iterator[None]:
-    """Follow the flags inside the block.
+def logging_to_files(program: str, values: Mapping[str, Value], level: int = 0) -> Iterator[None]:
+    """Follow the flags inside the block; on stderr, only lines of `level` and above.
 
     The file is FOLDER/<program>.<host>.<user>.log.INFO.<date>-<time>.<process>, and FOLDER/<program>.INFO a link to
     it, as glog names them. Raises CaffeError if it cannot be written.
@@ -34,6 +34,7 @@ def logging_to_files(program: str, values: Mapping[str, Value]) -> Iterator[None
     folder = "" if values["logtostderr"] else str(values["log_dir"] or os.environ.get("GLOG_log_dir", ""))
     try:
         with contextlib.ExitStack() as stack:
+            stack.callback(glog.set_stderr_level, glog.set_stderr_level(level))
             if folder:
                 file = stack.enter_context(_open(folder, program))
                 glog.also_to(file)

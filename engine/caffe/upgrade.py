@@ -43,19 +43,56 @@ def upgrade_net(net: caffe_pb2.NetParameter, source: str = "net",
         raise CaffeError(f"{source}: has both layer and layers; write all of them as layer, with a type in quotes")
     upgraded = caffe_pb2.NetParameter()
     if is_v0(net):
-        upgraded = upgrade_v0(net, source, report)
+        upgraded = _upgrade_v0(net, source, report)
     else:
         upgraded.CopyFrom(net)
-    _move_transforms(upgraded)
-    for old in upgraded.layers:
-        upgraded.layer.add().CopyFrom(_upgrade_layer(old))
-    upgraded.ClearField("layers")
+    if _move_transforms(upgraded):
+        _tell("transformation parameters", source, "data transformation parameters.")
+        glog.warning("Note that future Caffe releases will only support transform_param messages for transformation "
+                     "fields.")
+    if upgraded.layers:
+        for old in upgraded.layers:
+            upgraded.layer.add().CopyFrom(_upgrade_layer(old))
+        upgraded.ClearField("layers")
+        _tell("V1LayerParameter", source, "V1LayerParameter")
     if upgraded.input:
         _upgrade_input(upgraded, source)
-    for layer in filter(_has_old_batch_norm, upgraded.layer):
+        _tell("input fields", source, "input fields.")
+        glog.warning("Note that future Caffe releases will only support input layers and not input fields.")
+    batch_norms = [layer for layer in upgraded.layer if _has_old_batch_norm(layer)]
+    for layer in batch_norms:
         for spec in layer.param:
             spec.lr_mult = spec.decay_mult = 0
+    if batch_norms:
+        glog.info(f"Attempting to upgrade batch norm layers using deprecated params: {source}")
+        glog.info("Successfully upgraded batch norm layers using deprecated params.")
     return upgraded
+
+
+def _upgrade_v0(net: caffe_pb2.NetParameter, source: str, report: Callable[[str], None]) -> caffe_pb2.NetParameter:
+    """As upgrade_v0, with Caffe's lines in the log."""
+    problems: list[str] = []
+
+    def note(problem: str) -> None:
+        problems.append(problem)
+        report(problem)
+
+    glog.info(f"Attempting to upgrade input file specified using deprecated V0LayerParameter: {source}")
+    upgraded = upgrade_v0(net, source, note)
+    if problems:
+        glog.error("Warning: had one or more problems upgrading V0NetParameter to NetParameter (see above); continuing "
+                   "anyway.")
+    else:
+        glog.info("Successfully upgraded file specified using deprecated V0LayerParameter")
+    glog.warning("Note that future Caffe releases will not support V0NetParameter; use ./build/tools/upgrade_net_proto_text for "
+                 "prototxt and ./build/tools/upgrade_net_proto_binary for model weights upgrade this and any other net "
+                 "protos to the new format.")
+    return upgraded
+
+
+def _tell(old: str, source: str, done: str) -> None:
+    glog.info(f"Attempting to upgrade input file specified using deprecated {old}: {source}")
+    glog.info(f"Successfully upgraded file specified using deprecated {done}")
 
 
 def upgrade_solver(solver: caffe_pb2.SolverParameter, source: str = "solver") -> caffe_pb2.SolverParameter:
@@ -69,6 +106,8 @@ def upgrade_solver(solver: caffe_pb2.SolverParameter, source: str = "solver") ->
     upgraded.CopyFrom(solver)
     upgraded.type = names[caffe_pb2.SolverParameter.SolverType.Name(solver.solver_type)]
     upgraded.ClearField("solver_type")
+    _tell("'solver_type' field (enum)'", source, "'solver_type' field (enum) to 'type' field (string).")
+    glog.warning("Note that future Caffe releases will only support 'type' field (string) for a solver's type.")
     return upgraded
 
 
@@ -91,13 +130,16 @@ def complete_snapshot_prefix(solver: caffe_pb2.SolverParameter, file: str) -> No
         glog.info(f"snapshot_prefix was a directory and is replaced to {solver.snapshot_prefix}")
 
 
-def _move_transforms(net: caffe_pb2.NetParameter) -> None:
-    """Scale, mean, crop and mirror stood in the data layers' own messages (UpgradeNetDataTransformation)."""
+def _move_transforms(net: caffe_pb2.NetParameter) -> bool:
+    """Scale, mean, crop and mirror stood in the data layers' own messages (UpgradeNetDataTransformation).
+
+    True if any did.
+    """
     types = caffe_pb2.V1LayerParameter.LayerType
     layers = [(old, getattr(old, _TRANSFORMED[types.Name(old.type)])) for old in net.layers
               if types.Name(old.type) in _TRANSFORMED]
     if not any(param.HasField(field) for _, param in layers for field in _TRANSFORMS):
-        return
+        return False
     for old, param in layers:
         # Caffe makes both messages of every data layer, be they empty
         param.SetInParent()
@@ -105,6 +147,7 @@ def _move_transforms(net: caffe_pb2.NetParameter) -> None:
         for field in filter(param.HasField, _TRANSFORMS):
             setattr(old.transform_param, field, getattr(param, field))
             param.ClearField(field)
+    return True
 
 
 def _upgrade_layer(old: caffe_pb2.V1LayerParameter) -> caffe_pb2.LayerParameter:

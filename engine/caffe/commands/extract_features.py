@@ -12,6 +12,7 @@ from caffe.flags import Value
 USAGE = "WEIGHTS NET BLOB[,BLOB…] DATASET[,DATASET…] BATCHES lmdb|leveldb [CPU|GPU] [DEVICE_ID=0]"
 ARGUMENTS = (6, 8)
 FLAGS: dict = {}
+LOG_LEVEL = 2  # on stderr only errors, which is how it reports progress
 COMMIT = 1000  # images that are stored at a time
 
 

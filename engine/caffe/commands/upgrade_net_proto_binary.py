@@ -11,9 +11,9 @@ ARGUMENTS = (2, 2)
 FLAGS: dict = {}
 
 
-def run(flags: Mapping[str, Value], arguments: list[str]) -> None:
+def run(flags: Mapping[str, Value], arguments: list[str]) -> int:
     """tools/upgrade_net_proto_binary.cpp"""
     from caffe import binaryproto
     from caffe.commands.upgrading import upgrade_net_file
 
-    upgrade_net_file(arguments, binaryproto.read_net, binaryproto.write, "binary")
+    return upgrade_net_file(arguments, binaryproto.read_net, binaryproto.write, "binary")
