@@ -21,7 +21,7 @@ class ActionOnSignal:
     def __init__(self, sigint_effect: str = "stop", sighup_effect: str = "snapshot"):
         for flag, effect in (("sigint_effect", sigint_effect), ("sighup_effect", sighup_effect)):
             if effect not in EFFECTS:
-                raise CaffeError(f"--{flag} is {', '.join(EFFECTS)}; not '{effect}'")
+                raise CaffeError(f"--{flag} is one of {', '.join(EFFECTS)}, not '{effect}'")
         # in the order in which they are heeded
         self._effects = {signal.SIGHUP: EFFECTS[sighup_effect], signal.SIGINT: EFFECTS[sigint_effect]}
         self._noted: set[int] = set()

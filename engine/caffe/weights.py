@@ -67,6 +67,7 @@ def share(net: Net, other: Net) -> None:
     targets = _first_by_name(net)
     for name, layer in zip(other._layer_names, other.layers):
         if name not in targets:
+            glog.info(f"Ignoring source layer {name}")
             continue
         blobs = net.layers[targets[name]].blobs
         if len(blobs) != len(layer.blobs):
