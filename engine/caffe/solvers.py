@@ -296,8 +296,8 @@ class Solver:
     def _write_state_hdf5(self, file: str, model: str) -> None:
         arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
         glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        weights.write_hdf5(file, {"iter": np.int32(self.iter), "current_step": np.int32(self.current_step),
-                                  "learned_net": model, **arrays})
+        weights.write_hdf5(file, {"iter": np.array([self.iter], np.int32),
+                                  "current_step": np.array([self.current_step], np.int32), "learned_net": model, **arrays})
 
     def _read_state_hdf5(self, file: str) -> None:
         with weights.open_hdf5(file) as state:
@@ -310,7 +310,7 @@ class Solver:
                 self.net.copy_from(_beside(name.decode() if isinstance(name, bytes) else str(name), file))
             for i, blob in enumerate(self.history):
                 blob.data[...] = state["history"][str(i)][()]
-            self.iter, self.current_step = int(state["iter"][()]), int(state["current_step"][()])
+            self.iter, self.current_step = (int(state[name][()].item()) for name in ("iter", "current_step"))
 
     def _check_history(self, file: str, stored: int) -> None:
         if stored != len(self.history):

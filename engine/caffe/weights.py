@@ -116,9 +116,22 @@ def write_hdf5(file: str, entries: dict[str, Any]) -> None:
         for path, value in entries.items():
             if value is None:
                 out.require_group(path)
+            elif isinstance(value, str):
+                _write_text(out, path, value)
             else:
                 out[path] = value
     write_bytes(file, buffer.getvalue())
+
+
+def _write_text(file: Any, path: str, text: str) -> None:
+    """Text as H5LTmake_dataset_string writes it, since Caffe cannot read the strings that h5py makes."""
+    from h5py import h5d, h5s, h5t
+
+    data = text.encode() + b"\0"
+    kind = h5t.C_S1.copy()
+    kind.set_size(len(data))
+    dataset = h5d.create(file.id, path.encode(), kind, h5s.create(h5s.SCALAR))
+    dataset.write(h5s.ALL, h5s.ALL, np.array(data, f"S{len(data)}"), kind)
 
 
 def open_hdf5(file: str):
