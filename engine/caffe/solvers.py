@@ -18,8 +18,8 @@ from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net, read_solver
-from caffe.upgrade import upgrade_net, upgrade_solver
+from caffe.prototxt import read_net
+from caffe.upgrade import read_solver_file, upgrade_net
 
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
@@ -37,7 +37,7 @@ class Solver:
         if isinstance(solver_file, caffe_pb2.SolverParameter):
             self.param = solver_file
         else:
-            self.param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+            self.param = read_solver_file(solver_file)
         updates.check(self.rule, self.param)
         if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
             context.set_mode_gpu()
@@ -324,7 +324,7 @@ AdamSolver = SOLVERS["Adam"]
 
 def get_solver(solver_file: str | PathLike) -> Solver:
     """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
-    param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+    param = read_solver_file(solver_file)
     if param.type not in SOLVERS:
         raise CaffeError(f"{fspath(solver_file)}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
     return SOLVERS[param.type](param)
