@@ -78,7 +78,8 @@ def test_a_net_of_2013_runs(tmp_path):
     assert (scores[0, 0, 0, 0], scores[0, 1, 2, 2]) == (4.5, 10)
 
 
-@pytest.mark.parametrize(("prefix", "snapshot"), [("base_lr: 1", "my.solver"), ("snapshot_prefix: 'sub'", "sub/my.solver"),
+@pytest.mark.parametrize(("prefix", "snapshot"), [("base_lr: 1", "my.solver"),
+                                                  ("snapshot_prefix: 'sub'", "sub/my.solver"),
                                                   ("snapshot_prefix: 'sub/x'", "sub/x")])
 def test_where_snapshots_go(prefix, snapshot, tmp_path, monkeypatch):
     """The solver's name where no prefix is given, in the folder where one is: UpgradeSnapshotPrefixProperty."""
