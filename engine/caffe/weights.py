@@ -29,8 +29,8 @@ def load(net: Net, file: str) -> None:
     try:
         with open(file, "rb") as stream:
             magic = stream.read(8)
-    except OSError as error:
-        raise CaffeError(f"{file}: cannot be opened: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise CaffeError(f"{file}: cannot be opened: {getattr(error, 'strerror', error)}") from None
     if magic == HDF5_MAGIC:
         load_hdf5(net, file)
     else:

@@ -28,8 +28,8 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", REPOSITORY.parent / "shared" / "data"))
 # kind: its share of the mutations
-SHARES = {"net": 8, "solver": 2, "weights": 3, "state": 2, "weights_hdf5": 2, "state_hdf5": 2, "datum": 2, "lmdb": 3,
-          "leveldb": 1, "mean": 1, "image": 1, "data_hdf5": 2, "image_list": 1}
+SHARES = {"net": 9, "solver": 3, "weights": 4, "state": 3, "weights_hdf5": 1, "state_hdf5": 1, "datum": 3, "lmdb": 4,
+          "leveldb": 1, "mean": 2, "image": 2, "data_hdf5": 1, "image_list": 2}
 BATCH = 250
 LIMIT = 30.0  # seconds that a case may take
 MEMORY = 3000  # MB that a child may map beyond what it starts with
