@@ -16,6 +16,7 @@ import torch
 
 from caffe import batches, net_log, weights
 from caffe.blob import Blob
+from caffe.border import naming
 from caffe.errors import CaffeError
 from caffe.graph import filter_net, insert_splits, unknown_bottom
 from caffe.layer_types import Layer, create_layer
@@ -138,7 +139,8 @@ class Net:
             least = layer.tops[0] if isinstance(layer.tops, tuple) else layer.tops or 0
             tops += [self._append_blob(AUTOMATIC, blob_needs) for _ in range(least - len(tops))]
         net_log.connecting(layer_param, len(tops))
-        layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
+        with naming(layer):
+            layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
         self._memory = net_log.set_up(layer, [self._blobs[i] for i in tops], self._memory)
         for j, blob_id in enumerate(tops):
             self._blob_loss_weights[blob_id] = layer.top_loss_weight(j)
@@ -236,8 +238,9 @@ class Net:
             self._run("before_forward", i)
             layer = self.layers[i]
             bottom, top = self._bottom_blobs(i), self._top_blobs(i)
-            layer.reshape(bottom, top)
-            layer.forward(bottom, top)
+            with naming(layer):
+                layer.reshape(bottom, top)
+                layer.forward(bottom, top)
             for j, blob in enumerate(top):
                 if layer.top_loss_weight(j):
                     loss += float(torch.dot(blob.tensor().reshape(-1), blob.diff_tensor().reshape(-1)))
@@ -251,7 +254,8 @@ class Net:
         for i in range(start, end - 1, -1):
             self._run("before_backward", i)
             if self._need_backward[i]:
-                self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
+                with naming(self.layers[i]):
+                    self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
                 if self.debug_info:
                     net_log.backward(self, i)
             self._run("after_backward", i)
@@ -305,7 +309,8 @@ class Net:
     def reshape(self) -> None:
         """Let every layer reshape its tops, as after a change of an input's shape."""
         for i, layer in enumerate(self.layers):
-            layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
+            with naming(layer):
+                layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
 
     def clear_param_diffs(self) -> None:
         for param in self.learnable_params:

@@ -13,7 +13,7 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from caffe import binaryproto, context, glog, rng, updates, weights
+from caffe import binaryproto, context, glog, hdf5, rng, updates, weights
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
@@ -286,31 +286,39 @@ class Solver:
             if not blob.matches(proto):
                 raise CaffeError(f"{file}: a history blob has shape {binaryproto.blob_shape(proto)}, this solver "
                                  f"needs {blob.shape}; the state is of another net")
+        _check_progress(file, state.iter, state.current_step)
         if state.HasField("learned_net"):
             self.net.copy_from(_beside(state.learned_net, file))
         glog.info("SGDSolver: restoring history")
-        for blob, proto in zip(self.history, state.history):
-            blob.from_proto(proto, reshape=False)
+        for i, (blob, proto) in enumerate(zip(self.history, state.history)):
+            try:
+                blob.from_proto(proto, reshape=False)
+            except CaffeError as error:
+                raise CaffeError(f"{file}: history {i}: {error}") from None
         self.iter, self.current_step = state.iter, state.current_step
 
     def _write_state_hdf5(self, file: str, model: str) -> None:
         arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
         glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        weights.write_hdf5(file, {"iter": np.array([self.iter], np.int32),
-                                  "current_step": np.array([self.current_step], np.int32), "learned_net": model, **arrays})
+        weights.write_hdf5(file, {"iter": np.array([self.iter], np.int32), "learned_net": model, **arrays,
+                                  "current_step": np.array([self.current_step], np.int32)})
 
     def _read_state_hdf5(self, file: str) -> None:
-        with weights.open_hdf5(file) as state:
+        with hdf5.open_hdf5(file) as state:
             missing = [name for name in ("iter", "current_step", "history") if name not in state]
             if missing:
                 raise CaffeError(f"{file}: has no {', '.join(missing)}; it is not a solver state")
             self._check_history(file, len(state["history"]))
-            if "learned_net" in state:
-                name = state["learned_net"][()]
-                self.net.copy_from(_beside(name.decode() if isinstance(name, bytes) else str(name), file))
-            for i, blob in enumerate(self.history):
-                blob.data[...] = state["history"][str(i)][()]
-            self.iter, self.current_step = (int(state[name][()].item()) for name in ("iter", "current_step"))
+            iteration, step = (hdf5.read_integer(state[name], f"{file}: {name}") for name in ("iter", "current_step"))
+            arrays = [hdf5.read_array(state["history"][str(i)], blob.shape, f"{file}: history {i}")
+                      for i, blob in enumerate(self.history)]
+            learned = state["learned_net"].asstr()[()] if "learned_net" in state else None
+        _check_progress(file, iteration, step)
+        if learned is not None:
+            self.net.copy_from(_beside(str(learned), file))
+        for blob, array in zip(self.history, arrays):
+            blob.data[...] = array
+        self.iter, self.current_step = iteration, step
 
     def _check_history(self, file: str, stored: int) -> None:
         if stored != len(self.history):
@@ -358,6 +366,11 @@ def score_text(net: Net, blob_id: int, value: np.float32) -> str:
     weight = f32(net._blob_loss_weights[blob_id])
     weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
     return f"{net._blob_names[blob_id]} = {glog.number(value)}{weighted}"
+
+
+def _check_progress(file: str, iteration: int, step: int) -> None:
+    if iteration < 0 or step < 0:
+        raise CaffeError(f"{file}: says iteration {iteration} and step {step}: it is damaged; copy it again")
 
 
 def _beside(model: str, state_file: str) -> str:

@@ -85,8 +85,8 @@ def _upgrade_v0(net: caffe_pb2.NetParameter, source: str, report: Callable[[str]
     else:
         glog.info("Successfully upgraded file specified using deprecated V0LayerParameter")
     glog.warning("Note that future Caffe releases will not support V0NetParameter; use "
-                 "./build/tools/upgrade_net_proto_text for prototxt and ./build/tools/upgrade_net_proto_binary for model "
-                 "weights upgrade this and any other net protos to the new format.")
+                 "./build/tools/upgrade_net_proto_text for prototxt and ./build/tools/upgrade_net_proto_binary for "
+                 "model weights upgrade this and any other net protos to the new format.")
     return upgraded
 
 

@@ -56,7 +56,30 @@ class LmdbWriter:
         self._environment.close()
 
 
-WRITERS = {"lmdb": LmdbWriter}
+class LevelDbWriter:
+    """A LevelDB in the empty folder `path`. Raises CaffeError without the package plyvel."""
+
+    def __init__(self, path: str):
+        try:
+            import plyvel
+        except ImportError:
+            raise CaffeError("writing a LevelDB needs the package plyvel: pip install plyvel, or choose the backend "
+                             "lmdb") from None
+        self._database = plyvel.DB(path, create_if_missing=True, block_size=65536, write_buffer_size=1 << 28)
+        self._batch = self._database.write_batch()
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._batch.put(key, value)
+
+    def commit(self) -> None:
+        self._batch.write()
+        self._batch.clear()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+WRITERS: dict[str, type[LmdbWriter] | type[LevelDbWriter]] = {"lmdb": LmdbWriter, "leveldb": LevelDbWriter}
 
 
 @contextmanager
@@ -85,8 +108,8 @@ def new_database(path: str, backend: str) -> Iterator[Writer]:
     except OSError as error:
         raise CaffeError(f"{path}: cannot be written: {error.strerror or error}") from None
     except Exception as error:
-        # lmdb's errors are classes of its own
-        if type(error).__module__.startswith("lmdb"):
+        # the databases' errors are classes of their own
+        if type(error).__module__.partition(".")[0] in ("lmdb", "plyvel"):
             raise CaffeError(f"{path}: cannot be written: {' '.join(str(error).split())}") from None
         raise
     finally:
