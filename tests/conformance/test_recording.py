@@ -133,3 +133,19 @@ def blobs_of(message) -> list[caffe_pb2.BlobProto]:
     if isinstance(message, caffe_pb2.SolverState):
         return list(message.history)
     return [blob for layer in message.layer for blob in layer.blobs]
+
+
+def test_scores_are_real_caffes(place, real_caffe, capfd):
+    assert main(["train", "--solver=nesterov.prototxt", "--minloglevel=2"]) == 0
+    command = ["test", "-model", "net.prototxt", "--weights=run_iter_30.caffemodel,run_iter_60.caffemodel",
+               "-iterations=4", "--stage", "plain,other", "--level=2"]
+    log = real_caffe(place, "env", "GLOG_minloglevel=0", "caffe", *command[:3], "--weights=run_iter_60.caffemodel",
+                     *command[4:]).stderr
+    theirs = [line for line in messages(log) if not line.startswith(NOISE)]
+    capfd.readouterr()
+    assert main(command) == 0
+    ours = messages(capfd.readouterr().err)
+    assert worst_place([line for line in ours if "drop1" not in line],
+                       [line for line in theirs if "drop1" not in line]) < 1.5
+    assert re.fullmatch(r"accuracy = 0\.\d+", ours[-2])
+    assert re.fullmatch(r"loss = (\S+) \(\* 1 = \1 loss\)", ours[-1])

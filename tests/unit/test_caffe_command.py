@@ -163,3 +163,32 @@ def test_time_shows_every_layer_as_caffe_does(tmp_path, monkeypatch, capfd):
                  f"Average Forward pass: {number}", f"Average Backward pass: {number}",
                  f"Average Forward-Backward: {number}", f"Total Time: {number}"):
         assert re.search(f"^{line}$", text, re.M), line
+
+
+def test_device_query_without_a_gpu_is_one_line(monkeypatch, capfd):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert main(["device_query", "--gpu=all"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("caffe: error: there is no CUDA device here")
+
+
+def test_device_query_shows_what_caffe_shows(monkeypatch, capfd):
+    """The lines of Caffe::DeviceQuery; the driver's answer to attribute k is k here."""
+    from types import SimpleNamespace
+
+    import torch
+
+    from caffe.commands import device_query
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"GPU number {index}")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(total_memory=1 << 34))
+    monkeypatch.setattr(device_query, "_attribute", lambda number, index: number)
+    assert main(["device_query", "-gpu", "1"]) == 0
+    said = [line.split("] ", 1)[1] for line in capfd.readouterr().err.splitlines()]
+    assert said[:3] == ["Querying GPUs 1", "Device id:                     1", "Major revision number:         75"]
+    for line in ("Name:                          GPU number 1", "Total global memory:           17179869184",
+                 "Maximum dimension of grid:     5, 6, 7", "Kernel execution timeout:      Yes"):
+        assert line in said
+    assert main(["device_query", "--gpu=2"]) == 2
