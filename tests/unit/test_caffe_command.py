@@ -137,6 +137,19 @@ def test_signals_stop_or_snapshot_after_the_iteration(number, flags, files, stop
     monkeypatch.delitem(sys.modules, "signalling", raising=False)
 
 
+def test_tools_have_their_own_names_too(monkeypatch, capfd):
+    from caffe.cli import CAFFES_OWN, tool
+
+    engine = Path(__file__).resolve().parents[2] / "engine"
+    section = (engine / "pyproject.toml").read_text().split("[project.scripts]\n")[1].split("\n[")[0]
+    scripts = re.findall(r'^(\w+) = "caffe\.cli:(?:main|tool)"$', section, re.M)
+    assert set(scripts) == {"caffe", *COMMANDS} - set(CAFFES_OWN)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/convert_imageset", "--help"])
+    assert tool() == 0 and capfd.readouterr().out.startswith("usage: convert_imageset [FLAGS] ROOTFOLDER/")
+    monkeypatch.setattr(sys, "argv", ["convert_imageset", "--gary", "a"])
+    assert tool() == 2 and capfd.readouterr().err.startswith("convert_imageset: error: unknown flag --gary: did you")
+
+
 def test_a_log_folder_gets_the_log_and_minloglevel_silences(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.prototxt").write_text(PLAIN_NET)
