@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from caffe.layer_types import Layer
     from caffe.net import Net
 
-# layers that make another of their name inside, by way of Caffe's factory, once their own place is known
+# layers that always make another of their name inside, by way of Caffe's factory, once their own place is known
 _HAVE_INNER_LAYER = {"SoftmaxWithLoss", "InfogainLoss"}
 
 
@@ -49,7 +49,7 @@ def connecting(layer_param: caffe_pb2.LayerParameter, tops: int) -> None:
         glog.info(f"{name} -> {top}{' (in-place)' if in_place else ''}")
     for _ in range(tops - len(layer_param.top)):
         glog.info(f"{name} -> (automatic)")
-    if layer_param.type in _HAVE_INNER_LAYER:
+    if layer_param.type in _HAVE_INNER_LAYER or (layer_param.type == "Scale" and layer_param.scale_param.bias_term):
         glog.info(f"Creating layer {name}")
 
 

@@ -83,7 +83,7 @@ class Solver:
         source = getattr(self.param, given[0])
         glog.info("Creating training net " + (f"from {given[0]} file: {source}" if isinstance(source, str)
                                               else f"specified in {given[0]}."))
-        return self._net(source, caffe_pb2.TRAIN, self.param.train_state)
+        return self._net(_read(source), caffe_pb2.TRAIN, self.param.train_state)
 
     def _test_nets(self) -> list[Net]:
         """One net for each test_iter: test_net_param, test_net, then net_param or net for those left over."""
@@ -100,17 +100,16 @@ class Solver:
         if wanted and self.param.test_interval <= 0:
             raise CaffeError("solver: has test_iter but no test_interval; set how often to test")
         nets: list[Net] = []
-        for (name, source), state in zip(sources, states):
+        read = [_read(source) for _, source in sources]
+        for (name, source), param, state in zip(sources, read, states):
             shown = f"{name} file: {source}" if isinstance(source, str) else name
             glog.info(f"Creating test net (#{len(nets)}) specified by {shown}")
-            nets.append(self._net(source, caffe_pb2.TEST, state))
+            nets.append(self._net(param, caffe_pb2.TEST, state))
             nets[-1].debug_info = self.param.debug_info
         return nets
 
-    def _net(self, source: str | caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
+    def _net(self, param: caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
         """A net whose state is, in rising precedence, the phase, the net's own state, the solver's for it."""
-        param = caffe_pb2.NetParameter()
-        param.CopyFrom(upgrade_net(read_net(source), source) if isinstance(source, str) else upgrade_net(source))
         merged = caffe_pb2.NetState(phase=phase)
         merged.MergeFrom(param.state)
         if state is not None:
@@ -346,6 +345,13 @@ class Solver:
     def share_weights(self, net: Net) -> None:
         """Let `net` use the training net's parameters."""
         net.share_with(self.net)
+
+
+def _read(source: str | caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
+    """A copy of a net, from its file or its message, in today's format."""
+    param = caffe_pb2.NetParameter()
+    param.CopyFrom(upgrade_net(read_net(source), source) if isinstance(source, str) else upgrade_net(source))
+    return param
 
 
 def output_values(net: Net) -> tuple[list[int], np.ndarray]:

@@ -32,8 +32,8 @@ def net_text() -> str:
         param, kernel = ("convolution_param", f"kernel_size: {shape[1]}") if kind == "Convolution" else (
             "inner_product_param", "")
         fillers = f'weight_filler {{ type: "gaussian" std: {std} }} bias_filler {{ value: {bias} }}'
-        lines.append(f'layer {{ name: "{name}_in" type: "Input" top: "{name}_in" input_param {{ shape {{ {dims} }} }} }}\n'
-                     f'layer {{ name: "{name}" type: "{kind}" bottom: "{name}_in" top: "{name}" '
+        lines.append(f'layer {{ name: "{name}_in" type: "Input" top: "{name}_in" input_param {{ shape {{ {dims} }} }} '
+                     f'}} layer {{ name: "{name}" type: "{kind}" bottom: "{name}_in" top: "{name}" '
                      f"{param} {{ num_output: {outputs} {kernel} {fillers} }} }}\n")
     return "".join(lines)
 
