@@ -5,6 +5,7 @@ BVLC's scripts and people's eyes look for them in this order and wording.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def starting(param: caffe_pb2.NetParameter) -> None:
 
 def creating(layer_param: caffe_pb2.LayerParameter) -> None:
     glog.info(f"Creating layer {layer_param.name}")
-    if layer_param.type == "Data":
+    if layer_param.type == "Data" and os.path.exists(layer_param.data_param.source):
         kind = DataParameter.DB.Name(layer_param.data_param.backend).lower()
         glog.info(f"Opened {kind} {layer_param.data_param.source}")
 

@@ -196,3 +196,18 @@ def test_the_caffe_command_trains_and_resumes(solver, tmp_path, capfd):
     assert (tmp_path / "s_iter_4.caffemodel").read_bytes() == whole
     assert main(["train", f"-solver={tmp_path}/none.prototxt"]) == 2
     assert capfd.readouterr().err.splitlines()[-1].startswith("caffe: error: ")
+
+
+def test_requests_while_testing_are_heeded_at_once(solver, tmp_path, capfd):
+    made = solver("test_iter: 5 test_interval: 2 max_iter: 4")
+    answers = ["", "snapshot", "", "", "", "", "", "stop"]  # five batches, one of them twice, and two iterations
+    made.requested_action = lambda: answers.pop(0) if answers else ""
+    made.solve()
+    said = [line.split("] ", 1)[-1] for line in capfd.readouterr().err.splitlines()]
+    assert [f.name for f in sorted(tmp_path.glob("*.caffemodel"))] == ["s_iter_0.caffemodel", "s_iter_2.caffemodel"]
+    assert said[-1] == "Optimization stopped early." and made.iter == 2
+    capfd.readouterr()
+    answers[:] = ["", "stop"]  # the first batches of the test that is due now
+    made.solve()
+    said = [line.split("] ", 1)[-1] for line in capfd.readouterr().err.splitlines()]
+    assert said[-1] == "Optimization stopped early." and "Test interrupted." in said and made.iter == 2
