@@ -37,7 +37,7 @@ def parse(data: bytes, message: M, source: str = "binary data") -> M:
     Raises CaffeError if `data` is cut short (with the place), is no protobuf, or has text that is not UTF-8.
     """
     if len(data) > _LARGEST:
-        raise CaffeError(f"{source}: is {len(data)} bytes long; binary files end at 2 GB: use HDF5 (snapshot_format: HDF5)")
+        raise CaffeError(f"{source}: is {len(data)} bytes long, and binary files end at 2 GB; use HDF5")
     try:
         message.ParseFromString(data)
     except DecodeError:

@@ -254,8 +254,8 @@ class Solver:
     def _write_state_hdf5(self, file: str, model: str) -> None:
         arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
         glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        weights.write_hdf5(file, {"iter": np.int32([self.iter]), "current_step": np.int32([self.current_step]),
-                                  "learned_net": model, **arrays})
+        counts = {name: np.array([getattr(self, name)], np.int32) for name in ("iter", "current_step")}
+        weights.write_hdf5(file, {**counts, "learned_net": model, **arrays})
 
     def _read_state_hdf5(self, file: str) -> None:
         with hdf5.open_hdf5(file) as state:
