@@ -134,7 +134,8 @@ def _data(folder: Path) -> None:
     (folder / "mean" / "old.binaryproto").write_bytes(mean.SerializeToString())
     mean = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=[3, 10, 10]), double_data=draw.random(300))
     (folder / "mean" / "new.binaryproto").write_bytes(mean.SerializeToString())
-    settings: dict[str, dict] = {"plain": {}, "packed": {"compression": "gzip"}, "chunks": {"chunks": (2, 1, 2, 2), "shuffle": True}}
+    settings: dict[str, dict] = {
+        "plain": {}, "packed": {"compression": "gzip"}, "chunks": {"chunks": (2, 1, 2, 2), "shuffle": True}}
     for name, how in settings.items():
         with h5py.File(folder / "data_hdf5" / f"{name}.h5", "w") as out:
             out.create_dataset("data", data=draw.random((7, 1, 4, 4)).astype(np.float32), **how)

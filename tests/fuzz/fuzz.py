@@ -27,9 +27,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", REPOSITORY.parent / "shared" / "data"))
-# kind: its share of the mutations
-SHARES = {"net": 9, "solver": 3, "weights": 4, "state": 3, "weights_hdf5": 1, "state_hdf5": 1, "datum": 3, "lmdb": 4,
-          "leveldb": 1, "mean": 2, "image": 2, "data_hdf5": 1, "image_list": 2}
+# kind: its share of the mutations (those of HDF5 take longest: another process reads each file first)
+SHARES = {"net": 18, "solver": 6, "weights": 8, "state": 6, "weights_hdf5": 1, "state_hdf5": 1, "datum": 6, "lmdb": 8,
+          "leveldb": 2, "mean": 4, "image": 4, "data_hdf5": 1, "image_list": 4}
 BATCH = 250
 LIMIT = 30.0  # seconds that a case may take
 MEMORY = 1000  # MB that a child may map beyond what it starts with
