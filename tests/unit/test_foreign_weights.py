@@ -130,7 +130,7 @@ def test_of_layers_of_one_name_the_last_counts(loaded):
 
 def test_a_file_cut_short_is_said(loaded, net):
     content = caffe_pb2.NetParameter(layer=[layer()]).SerializeToString()
-    with pytest.raises(CaffeError, match="w.caffemodel: is cut short"):
+    with pytest.raises(CaffeError, match=r"w.caffemodel: is cut short"):
         loaded(content[:-10])
     assert not net.params["conv"][1].data.any()
 
@@ -181,7 +181,7 @@ def test_hdf5_that_is_damaged(net, tmp_path):
     file = snapshot(tmp_path / "w.h5")
     content = file.read_bytes()
     file.write_bytes(content.replace(b"HEAP", b"HEAT").replace(b"TREE", b"FREE"))
-    with pytest.raises(CaffeError, match="w.h5: is not a readable HDF5 file"):
+    with pytest.raises(CaffeError, match=r"w.h5: is not a readable HDF5 file"):
         net.copy_from(file)
 
 
