@@ -209,7 +209,7 @@ class Solver:
                 for k, value in enumerate(net._blobs[i].data.reshape(-1)):
                     sums[i, k] = sums.get((i, k), 0.0) + float(value)
         if self.param.test_compute_loss:
-            glog.info(f"Test loss: {glog.number(total_loss / batches)}")
+            glog.info(f"Test loss: {glog.number(total_loss / (batches or 1))}")
         _log_scores(net, "Test", [(i, k, total / batches) for (i, k), total in sums.items()])
 
     # -- snapshots -------------------------------------------------------------------------------------------------
