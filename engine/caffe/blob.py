@@ -79,8 +79,8 @@ def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
     if size * dtype.itemsize <= memory.total_bytes():
         with suppress(MemoryError):
             return np.zeros(size, dtype)
-    raise CaffeError(f"there is not enough memory for a blob of {size} numbers, {size * dtype.itemsize / 2**30:.1f} GB; "
-                     "use a smaller batch or smaller sizes")
+    raise CaffeError(f"there is not enough memory for a blob of {size} numbers, {size * dtype.itemsize / 2**30:.1f} GB"
+                     "; use a smaller batch or smaller sizes")
 
 
 class Blob:

@@ -111,8 +111,9 @@ def _fault_of(file: str, size: int, changed: int) -> str:
     memory = str(_SPARE_MEMORY + 2 * size)
     seconds = _LEAST_SECONDS + size / _BYTES_A_SECOND
     try:
-        child = subprocess.run([sys.executable, "-c", _READ_ALL, file, memory], stdin=subprocess.DEVNULL, timeout=seconds,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        child = subprocess.run([sys.executable, "-c", _READ_ALL, file, memory], timeout=seconds,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True, errors="replace")
     except subprocess.TimeoutExpired:
         return "it is damaged: reading it does not come to an end; copy it again"
     if child.returncode == 1:

@@ -37,9 +37,9 @@ def parse(text: str, message: M, source: str = "prototxt") -> M:
     Raises CaffeError (`source:line:column: …`) for a syntax error, an unknown field or enum value, a value of
     the wrong type or range, or a field given twice.
     """
-    if (place := text.find(_TOO_MANY_BACKSLASHES)) >= 0:
-        raise CaffeError(f"{source}:{text.count(chr(10), 0, place) + 1}: has {len(_TOO_MANY_BACKSLASHES)} backslashes in a "
-                         "row; it is damaged")
+    if (damage := text.find(_TOO_MANY_BACKSLASHES)) >= 0:
+        raise CaffeError(f"{source}:{text.count(chr(10), 0, damage) + 1}: has {len(_TOO_MANY_BACKSLASHES)} backslashes "
+                         "in a row; it is damaged")
     try:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
@@ -108,7 +108,8 @@ def _unknown_field(descriptor: Descriptor | None, name: str) -> str:
                if field.message_type is not None and name in field.message_type.fields_by_name]
     if holders:
         return f"{unknown}; it belongs inside {' or '.join(holders[:4])}"
-    return f"{unknown}; if it comes from a fork of Caffe, take it out or add it to caffe.proto"
+    return (f"{unknown}; if it comes from a fork of Caffe, name the fork's caffe.proto: "
+            'caffe.proto.extend("caffe.proto"), or CAFFE_PROTO=caffe.proto for commands')
 
 
 def _suggest(name: str, known: list[str]) -> str:

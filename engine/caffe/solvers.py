@@ -242,9 +242,12 @@ class Solver:
                 return
             total_loss += f32(net._forward(0, len(net.layers) - 1))
             places, values = output_values(net)
+            if totals is not None and len(values) != len(totals):
+                raise CaffeError(f"test net #{index}: its outputs held {len(totals)} values in the first batch and "
+                                 f"{len(values)} now; a test needs outputs of one size")
             totals = values if totals is None else totals + values
         if self.param.test_compute_loss:
-            glog.info(f"Test loss: {glog.number(total_loss / f32(batches))}")
+            glog.info(f"Test loss: {glog.number(total_loss / f32(batches or 1))}")
         if totals is not None:
             _log_scores(net, "Test", places, totals / f32(batches))
 
@@ -299,8 +302,8 @@ class Solver:
     def _write_state_hdf5(self, file: str, model: str) -> None:
         arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
         glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        weights.write_hdf5(file, {"iter": np.array([self.iter], np.int32), "learned_net": model, **arrays,
-                                  "current_step": np.array([self.current_step], np.int32)})
+        counts = {name: np.array([getattr(self, name)], np.int32) for name in ("iter", "current_step")}
+        weights.write_hdf5(file, {**counts, "learned_net": model, **arrays})
 
     def _read_state_hdf5(self, file: str) -> None:
         with hdf5.open_hdf5(file) as state:

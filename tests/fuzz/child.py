@@ -14,14 +14,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import messages
 from corpus import build, listing
 from mutate import damage
-from targets import TARGETS
+from targets import MESSAGES, TARGETS
 
-# MB that one case may add to the process's peak; OpenCV takes images of up to 2**30 pixels
-GROWTH, GROWTH_OF_IMAGES = 700, 3300
+GROWTH = 700  # MB that one case may add to the process's peak
+# that rightly takes more: nets that were damaged into larger ones, and images, of which OpenCV takes 2**30 pixels
+LARGE = ("net", "solver", "image", "datum")
 
 
 def main() -> None:
@@ -43,7 +46,8 @@ def main() -> None:
         if not files.get(kind) or (needed and needed not in caffe.layer_type_list()):
             print("none", flush=True)
             continue
-        status = _in_a_fork(lambda k=kind, f=int(first), n=int(last): _batch(folder, k, files[k], seed, f, n, memory))
+        run = partial(_batch, folder, kind, files[kind], seed, int(first), int(last), memory)
+        status = _in_a_fork(run)
         print("exit", status, flush=True)
 
 
@@ -77,18 +81,33 @@ def _case(folder: Path, work: Path, kind: str, files: list[Path], contents: list
     load, text, _, allowed = TARGETS[kind]
     stem, _, ending = files[chosen].name.partition(".")
     file = work / (f"{files[chosen].name}~" if kind == "leveldb" else f"{stem}~{index}.{ending}")
-    file.write_bytes(damage(contents[chosen], draw, text, contents))
+    file.write_bytes(_damaged(contents[chosen], draw, text, contents, MESSAGES.get(kind, "")))
     before, begun = _peak(), time.perf_counter()
     print("start", os.getpid(), index, file, flush=True)
     outcome, note = _outcome(load, folder, file, allowed)
     grown = _peak() - before
-    # a net that was damaged into a larger one rightly takes more
-    right = kind in ("net", "solver") and outcome == "ok"
-    if grown > (GROWTH_OF_IMAGES if kind in ("image", "datum") else GROWTH) and outcome != "escaped" and not right:
+    if grown > GROWTH and outcome != "escaped" and kind not in LARGE:
         outcome, note = "memory", f"{outcome}, {grown} MB: {note}"
     print("end", index, outcome, f"{time.perf_counter() - begun:.3f}", grown, note[:400], flush=True)
     if outcome in ("ok", "refused"):
         file.unlink(missing_ok=True)
+
+
+def _damaged(data: bytes, draw: random.Random, text: bool, others: list[bytes], message_name: str) -> bytes:
+    """Half of the files that are messages stay well-formed; the others are damaged byte by byte."""
+    from google.protobuf import text_format
+
+    from caffe.proto import caffe_pb2
+
+    if message_name and draw.random() < 0.5:
+        message = getattr(caffe_pb2, message_name)()
+        try:
+            text_format.Parse(data.decode(), message) if text else message.ParseFromString(data)
+        except Exception:  # a file of a fork
+            return damage(data, draw, text, others)
+        messages.damage(message, draw)
+        return text_format.MessageToString(message).encode() if text else message.SerializePartialToString()
+    return damage(data, draw, text, others)
 
 
 def _outcome(load, folder: Path, file: Path, allowed: tuple[type[Exception], ...]) -> tuple[str, str]:

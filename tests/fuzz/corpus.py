@@ -39,7 +39,8 @@ DATA_NET = """
 layer {{ name: "it" type: "Data" top: "data" top: "label" transform_param {{ {transform} }}
   data_param {{ source: "{source}" batch_size: {batch} backend: {backend} }} }}
 """
-HDF5_NET = 'layer {{ name: "it" type: "HDF5Data" top: "data" top: "label" hdf5_data_param {{ source: "{source}" batch_size: 3 }} }}'
+HDF5_NET = ('layer {{ name: "it" type: "HDF5Data" top: "data" top: "label" hdf5_data_param {{ source: "{source}" '
+            'batch_size: 3 }} }}')
 IMAGE_NET = ('layer {{ name: "it" type: "ImageData" top: "data" top: "label" image_data_param {{ source: "{source}" '
              'batch_size: 2 root_folder: "{root}/" new_height: 6 new_width: 6 }} }}')
 
@@ -118,19 +119,23 @@ def _data(folder: Path) -> None:
     for name, value in (("plain", plain[0]), ("floats", floats),
                         ("encoded", encoded.SerializeToString())):
         (folder / "datum" / name).write_bytes(value)
-    for name, values in (("few", plain), ("many", plain * 60), ("long", [value + b"\xfa\x06\x90\x4e" + bytes(10_000) for value in plain])):
+    # with a field that no Datum has, which makes values of several pages
+    long = [value + b"\xfa\x06\x90\x4e" + bytes(10_000) for value in plain]
+    for name, values in (("few", plain), ("many", plain * 60), ("long", long)):
         file = folder / "lmdb" / f"{name}.mdb"
         with lmdb.open(str(file), subdir=False, map_size=1 << 22, lock=False) as out, out.begin(write=True) as batch:
             for k, value in enumerate(values):
                 batch.put(b"%08d" % k, value)
-    with lmdb.open(str(folder / "large.mdb"), subdir=False, map_size=1 << 22, lock=False) as out:
-        with out.begin(write=True) as batch:
-            batch.put(b"0", caffe_pb2.Datum(channels=3, height=256, width=256, data=bytes(3 << 16)).SerializeToString())
+    large = caffe_pb2.Datum(channels=3, height=256, width=256, data=bytes(3 << 16)).SerializeToString()
+    with lmdb.open(str(folder / "large.mdb"), subdir=False, map_size=1 << 22, lock=False) as out, \
+            out.begin(write=True) as batch:
+        batch.put(b"0", large)
     mean = caffe_pb2.BlobProto(num=1, channels=3, height=10, width=10, data=draw.random(300))
     (folder / "mean" / "old.binaryproto").write_bytes(mean.SerializeToString())
     mean = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=[3, 10, 10]), double_data=draw.random(300))
     (folder / "mean" / "new.binaryproto").write_bytes(mean.SerializeToString())
-    settings = {"plain": {}, "packed": {"compression": "gzip"}, "chunks": {"chunks": (2, 1, 2, 2), "shuffle": True}}
+    settings: dict[str, dict] = {
+        "plain": {}, "packed": {"compression": "gzip"}, "chunks": {"chunks": (2, 1, 2, 2), "shuffle": True}}
     for name, how in settings.items():
         with h5py.File(folder / "data_hdf5" / f"{name}.h5", "w") as out:
             out.create_dataset("data", data=draw.random((7, 1, 4, 4)).astype(np.float32), **how)

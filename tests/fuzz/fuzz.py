@@ -27,12 +27,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", REPOSITORY.parent / "shared" / "data"))
-# kind: its share of the mutations
-SHARES = {"net": 9, "solver": 3, "weights": 4, "state": 3, "weights_hdf5": 1, "state_hdf5": 1, "datum": 3, "lmdb": 4,
-          "leveldb": 1, "mean": 2, "image": 2, "data_hdf5": 1, "image_list": 2}
+# kind: its share of the mutations (those of HDF5 take longest: another process reads each file first)
+SHARES = {"net": 18, "solver": 6, "weights": 8, "state": 6, "weights_hdf5": 1, "state_hdf5": 1, "datum": 6, "lmdb": 8,
+          "leveldb": 2, "mean": 4, "image": 4, "data_hdf5": 1, "image_list": 4}
 BATCH = 250
 LIMIT = 30.0  # seconds that a case may take
-MEMORY = 3000  # MB that a child may map beyond what it starts with
+MEMORY = 1000  # MB that a child may map beyond what it starts with
 
 
 class Run:
@@ -125,7 +125,8 @@ class Run:
             os.makedirs(self.args.save, exist_ok=True)
             saved = os.path.join(self.args.save, f"{kind}-{index}-{os.path.basename(current[1])}")
             shutil.copy(current[1], saved)
-        self.findings.append({"kind": kind, "index": index, "outcome": outcome, "note": note, "sort": sort, "file": saved})
+        self.findings.append({"kind": kind, "index": index, "outcome": outcome, "note": note, "sort": sort,
+                              "file": saved})
 
 
 def _kill(process: int, hung: threading.Event) -> None:
@@ -159,7 +160,8 @@ def main(arguments: list[str] | None = None) -> int:
     for kind in kinds:
         count = -(-args.count * SHARES[kind] // weight)
         run.total += count
-        batches += [(start / count, kind, start, min(start + args.batch, count)) for start in range(0, count, args.batch)]
+        batches += [(start / count, kind, start, min(start + args.batch, count))
+                    for start in range(0, count, args.batch)]
     waiting: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
     # kinds in turn, so that a run that ends early has seen all of them
     for _, kind, first, last in sorted(batches):
@@ -174,11 +176,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(file=sys.stderr)
     for kind, counts in found["outcomes"].items():
         print(f"{kind:13}", ", ".join(f"{outcome} {n}" for outcome, n in sorted(counts.items())))
-    for sort, n in Counter(finding["sort"] for finding in run.findings).most_common(60):
-        first = next(finding for finding in run.findings if finding["sort"] == sort)
-        print(f"FOUND {n} × {first['kind']} {first['index']}: {first['outcome']}: {first['note']} {first['file']}")
-    print(f"{found['mutations']} mutations in {found['seconds']} s, seed {args.seed}: {len(run.findings)} findings; slowest "
-          f"{run.slowest:.1f} s, largest growth {run.peak} MB")
+    for sort, times in Counter(finding["sort"] for finding in run.findings).most_common(60):
+        one = next(finding for finding in run.findings if finding["sort"] == sort)
+        print(f"FOUND {times} × {one['kind']} {one['index']}: {one['outcome']}: {one['note']} {one['file']}")
+    print(f"{found['mutations']} mutations in {found['seconds']} s, seed {args.seed}: {len(run.findings)} findings; "
+          f"slowest {run.slowest:.1f} s, largest growth {run.peak} MB")
     return bool(run.findings)
 
 

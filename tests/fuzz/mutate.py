@@ -8,9 +8,9 @@ import re
 # at the edges of what the formats' integers hold
 _EXTREMES = (0, 1, 2, 7, 127, 128, 255, 4096, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**63,
              2**64 - 1)
-_NUMBERS = ("0", "-1", "1", "2", "3", "4", "5", "7", "16", "100", "1000", "65536", "100000000", "2000000000", "2147483647", "2147483648",
-            "4294967295", "9223372036854775807", "99999999999999999999", "-2147483648", "1e38", "1e400", "-inf", "nan",
-            "0.5", "0x7fffffff", "true", "TEST", '"text"')
+_NUMBERS = ("0", "-1", "1", "2", "3", "4", "5", "7", "16", "100", "1000", "65536", "100000000", "2000000000",
+            "2147483647", "2147483648", "4294967295", "9223372036854775807", "99999999999999999999", "-2147483648",
+            "1e38", "1e400", "-inf", "nan", "0.5", "0x7fffffff", "true", "TEST", '"text"')
 _TOKEN = re.compile(r'"[^"]*"|[\w.+-]+|\S')
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\w.+-]*")
 
@@ -138,7 +138,8 @@ def _lines(data: bytes, draw: random.Random, other: bytes) -> bytes:
 
 
 def _deep(data: bytes, draw: random.Random, other: bytes) -> bytes:
-    opening, closing = draw.choice(((b"{", b"}"), (b"layer {", b"}"), (b"net_param {", b"}"), (b"[", b"]"), (b"<", b">")))
+    pairs = ((b"{", b"}"), (b"layer {", b"}"), (b"net_param {", b"}"), (b"[", b"]"), (b"<", b">"))
+    opening, closing = draw.choice(pairs)
     depth = draw.choice((3, 90, 300, 5000))
     place = _place(data, draw)
     return data[:place] + opening * depth + closing * draw.choice((0, depth)) + data[place:]

@@ -168,3 +168,7 @@ TARGETS: dict[str, tuple[Callable[[Path, Path], None], bool, str, tuple[type[Exc
     "data_hdf5": (data_hdf5, False, "HDF5Data", ()),
     "image_list": (image_list, True, "ImageData", ()),
 }
+
+# kinds whose files are messages
+MESSAGES = {"net": "NetParameter", "solver": "SolverParameter", "weights": "NetParameter", "state": "SolverState",
+            "datum": "Datum", "mean": "BlobProto"}

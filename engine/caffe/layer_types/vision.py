@@ -110,7 +110,9 @@ class Convolution(TensorLayer):
             if any(self._beyond):
                 x = functional.pad(x, [n for side in reversed(self._beyond) for n in (0, side)])
             if self._sides in _CONVOLUTIONS:
-                tops.append(_CONVOLUTIONS[self._sides](x, weight, bias, self._stride, self._pad,
+                # torch breaks down at a stride far beyond the side, where it is all the same
+                stride = [min(s, n + 2 * p + 1) for s, n, p in zip(self._stride, x.shape[2:], self._pad)]
+                tops.append(_CONVOLUTIONS[self._sides](x, weight, bias, stride, self._pad,
                                                        self._dilation, group))
             else:
                 tops.append(self._convolve(x, weight, bias, group))
