@@ -107,3 +107,12 @@ def test_features_agree_with_real_caffe(place, real_caffe):
             np.testing.assert_allclose(mine.float_data, other.float_data, rtol=1e-4, atol=1e-5)
             del mine.float_data[:], other.float_data[:]
             assert mine == other
+
+
+@pytest.mark.parametrize("model", ["cifar10_full_iter_70000", "lenet_iter_10000"])
+def test_upgraded_weights_are_real_caffes_to_the_byte(model, place, shared, real_caffe):
+    file = place / "old.caffemodel"
+    file.write_bytes((shared / "caffe" / "v1" / f"{model}.caffemodel").read_bytes())
+    real_caffe(place, "upgrade_net_proto_binary", "old.caffemodel", "there.caffemodel")
+    assert main(["upgrade_net_proto_binary", "old.caffemodel", "here.caffemodel"]) == 0
+    assert (place / "here.caffemodel").read_bytes() == (place / "there.caffemodel").read_bytes()
