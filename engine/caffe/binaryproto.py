@@ -79,6 +79,9 @@ def read_weights(path: str | os.PathLike) -> list[tuple[str, list[caffe_pb2.Blob
         net = parse(stripped, net, os.fspath(path))
         glog.warning(f"{os.fspath(path)}: has fields of another Caffe; only the layers' names and blobs are read")
     _check_has_layers(net, path)
+    if net.layers:
+        glog.info(f"Attempting to upgrade input file specified using deprecated V1LayerParameter: {os.fspath(path)}")
+        glog.info("Successfully upgraded file specified using deprecated V1LayerParameter")
     layers = [*net.layer, *(old.layer if old.HasField("layer") else old for old in net.layers)]
     return [(layer.name, list(layer.blobs)) for layer in layers]
 
