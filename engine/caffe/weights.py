@@ -131,6 +131,8 @@ def load_hdf5(net: Net, file: str) -> None:
     with open_hdf5(file) as source:
         if "data" not in source:
             raise CaffeError(f"{file}: has no group /data; it is not a Caffe HDF5 snapshot")
+        for name in sorted(set(source["data"]) - set(net._layer_names)):
+            glog.info(f"Ignoring source layer {name}")
         for i, (name, layer) in enumerate(zip(net._layer_names, net.layers)):
             group = source["data"].get(name)
             if group is None:
