@@ -26,7 +26,8 @@ _PLACES = {
     "compute_image_mean": "compute_image_mean.cpp", "data": "data_layer.cpp", "data_source": "data_layer.cpp",
     "datum_reader": "db.cpp", "datum_writer": "db.cpp",
     "data_transformer": "data_transformer.cpp", "extract_features": "extract_features.cpp",
-    "upgrade_solver_proto_text": "upgrade_solver_proto_text.cpp", "upgrade": "upgrade_proto.cpp", "binaryproto": "upgrade_proto.cpp",
+    "upgrade_solver_proto_text": "upgrade_solver_proto_text.cpp", "upgrade": "upgrade_proto.cpp",
+    "binaryproto": "upgrade_proto.cpp",
     "upgrading": "upgrade_net_proto.cpp",
 }
 
