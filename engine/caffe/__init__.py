@@ -9,7 +9,7 @@ from typing import Any
 __version__ = "1.0.0"  # the Caffe whose behaviour this is
 TRAIN, TEST = 0, 1
 
-_SUBMODULES = ("io", "net_spec", "proto")
+_SUBMODULES = ("io", "layer_types", "net_spec", "proto")
 _HOMES = {
     "Net": "net",
     "Blob": "blob",

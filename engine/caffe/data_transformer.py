@@ -33,7 +33,10 @@ def decode(data: bytes, force_color: bool, force_gray: bool) -> np.ndarray:
     import cv2
 
     flags = cv2.IMREAD_COLOR if force_color else cv2.IMREAD_GRAYSCALE if force_gray else cv2.IMREAD_UNCHANGED
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # no bytes at all, or more pixels than there is memory for
+        image = None
     if image is None:
         raise CaffeError("the encoded image cannot be decoded; it is damaged or of an unknown format")
     if image.dtype != np.uint8:

@@ -16,6 +16,7 @@ import torch
 
 from caffe import batches, glog, weights
 from caffe.blob import Blob
+from caffe.border import naming
 from caffe.errors import CaffeError
 from caffe.graph import filter_net, insert_splits, unknown_bottom
 from caffe.layer_types import Layer, create_layer
@@ -132,7 +133,8 @@ class Net:
         if layer.auto_tops:
             least = layer.tops[0] if isinstance(layer.tops, tuple) else layer.tops or 0
             tops += [self._append_blob(AUTOMATIC, blob_needs) for _ in range(least - len(tops))]
-        layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
+        with naming(layer):
+            layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
         for j, blob_id in enumerate(tops):
             self._blob_loss_weights[blob_id] = layer.top_loss_weight(j)
         index = len(self.layers)
@@ -228,8 +230,9 @@ class Net:
             self._run("before_forward", i)
             layer = self.layers[i]
             bottom, top = self._bottom_blobs(i), self._top_blobs(i)
-            layer.reshape(bottom, top)
-            layer.forward(bottom, top)
+            with naming(layer):
+                layer.reshape(bottom, top)
+                layer.forward(bottom, top)
             for j, blob in enumerate(top):
                 if layer.top_loss_weight(j):
                     loss += float(torch.dot(blob.tensor().reshape(-1), blob.diff_tensor().reshape(-1)))
@@ -243,7 +246,8 @@ class Net:
         for i in range(start, end - 1, -1):
             self._run("before_backward", i)
             if self._need_backward[i]:
-                self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
+                with naming(self.layers[i]):
+                    self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
                 if self.debug_info:
                     self._backward_debug_info(i)
             self._run("after_backward", i)
@@ -295,7 +299,8 @@ class Net:
     def reshape(self) -> None:
         """Let every layer reshape its tops, as after a change of an input's shape."""
         for i, layer in enumerate(self.layers):
-            layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
+            with naming(layer):
+                layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """Give the MemoryData layer, which must be the first, its data (N × C × H × W) and labels (N, or N×1×1×1).

@@ -51,10 +51,12 @@ class Stream:
         That is boost::uniform_real up to the number after `high`, drawing again where rounding reaches it.
         Raises CaffeError if low > high.
         """
-        if low > high:
+        if not low <= high:
             raise CaffeError(f"uniform numbers need min <= max, not min {low} and max {high}")
         bottom = np.float32(low)
         top = np.nextafter(np.float32(high), np.float32(np.inf))
+        if not np.isfinite(top - bottom):
+            raise CaffeError(f"uniform numbers need a finite range, not {low} … {high}")
         values = np.empty(n, np.float32)
         done = 0
         while done < n:

@@ -13,13 +13,13 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from caffe import binaryproto, context, glog, rng, updates, weights
+from caffe import binaryproto, context, glog, hdf5, rng, updates, weights
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net, read_solver
-from caffe.upgrade import upgrade_net, upgrade_solver
+from caffe.prototxt import read_net
+from caffe.upgrade import read_solver_file, upgrade_net
 
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
@@ -37,7 +37,7 @@ class Solver:
         if isinstance(solver_file, caffe_pb2.SolverParameter):
             self.param = solver_file
         else:
-            self.param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+            self.param = read_solver_file(solver_file)
         updates.check(self.rule, self.param)
         if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
             context.set_mode_gpu()
@@ -241,30 +241,38 @@ class Solver:
             if not blob.matches(proto):
                 raise CaffeError(f"{file}: a history blob has shape {binaryproto.blob_shape(proto)}, this solver "
                                  f"needs {blob.shape}; the state is of another net")
+        _check_progress(file, state.iter, state.current_step)
         if state.HasField("learned_net"):
             self.net.copy_from(_beside(state.learned_net, file))
-        for blob, proto in zip(self.history, state.history):
-            blob.from_proto(proto, reshape=False)
+        for i, (blob, proto) in enumerate(zip(self.history, state.history)):
+            try:
+                blob.from_proto(proto, reshape=False)
+            except CaffeError as error:
+                raise CaffeError(f"{file}: history {i}: {error}") from None
         self.iter, self.current_step = state.iter, state.current_step
 
     def _write_state_hdf5(self, file: str, model: str) -> None:
         arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
         glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        weights.write_hdf5(file, {"iter": np.int32(self.iter), "current_step": np.int32(self.current_step),
-                                  "learned_net": model, **arrays})
+        counts = {name: np.array([getattr(self, name)], np.int32) for name in ("iter", "current_step")}
+        weights.write_hdf5(file, {**counts, "learned_net": model, **arrays})
 
     def _read_state_hdf5(self, file: str) -> None:
-        with weights.open_hdf5(file) as state:
+        with hdf5.open_hdf5(file) as state:
             missing = [name for name in ("iter", "current_step", "history") if name not in state]
             if missing:
                 raise CaffeError(f"{file}: has no {', '.join(missing)}; it is not a solver state")
             self._check_history(file, len(state["history"]))
-            if "learned_net" in state:
-                name = state["learned_net"][()]
-                self.net.copy_from(_beside(name.decode() if isinstance(name, bytes) else str(name), file))
-            for i, blob in enumerate(self.history):
-                blob.data[...] = state["history"][str(i)][()]
-            self.iter, self.current_step = int(state["iter"][()]), int(state["current_step"][()])
+            iteration, step = (hdf5.read_integer(state[name], f"{file}: {name}") for name in ("iter", "current_step"))
+            arrays = [hdf5.read_array(state["history"][str(i)], blob.shape, f"{file}: history {i}")
+                      for i, blob in enumerate(self.history)]
+            learned = state["learned_net"].asstr()[()] if "learned_net" in state else None
+        _check_progress(file, iteration, step)
+        if learned is not None:
+            self.net.copy_from(_beside(str(learned), file))
+        for blob, array in zip(self.history, arrays):
+            blob.data[...] = array
+        self.iter, self.current_step = iteration, step
 
     def _check_history(self, file: str, stored: int) -> None:
         if stored != len(self.history):
@@ -302,6 +310,11 @@ def _log_scores(net: Net, kind: str, scores: list[tuple[int, int, float]]) -> No
         glog.info(f"    {kind} net output #{n}: {net._blob_names[blob_id]} = {glog.number(value)}{weighted}")
 
 
+def _check_progress(file: str, iteration: int, step: int) -> None:
+    if iteration < 0 or step < 0:
+        raise CaffeError(f"{file}: says iteration {iteration} and step {step}: it is damaged; copy it again")
+
+
 def _beside(model: str, state_file: str) -> str:
     """The weights that a state names; where that path is gone, the file of that name beside the state."""
     moved = os.path.join(os.path.dirname(state_file), os.path.basename(model))
@@ -324,7 +337,7 @@ AdamSolver = SOLVERS["Adam"]
 
 def get_solver(solver_file: str | PathLike) -> Solver:
     """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
-    param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+    param = read_solver_file(solver_file)
     if param.type not in SOLVERS:
         raise CaffeError(f"{fspath(solver_file)}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
     return SOLVERS[param.type](param)

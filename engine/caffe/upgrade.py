@@ -1,13 +1,17 @@
-"""Older formats of nets and solvers, brought to today's: V1 layers, input fields, BatchNorm's params, solver_type.
+"""Older formats of nets and solvers, brought to today's: V0, V1, input fields, BatchNorm's params, solver_type.
 
-The order and the rules are those of src/caffe/util/upgrade_proto.cpp. V0 (layers inside `layers`, from 2013) is
-refused with the way out.
+The order and the rules are those of src/caffe/util/upgrade_proto.cpp: V0, data transforms, V1, inputs, BatchNorm.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
+from caffe import glog, prototxt
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
+from caffe.upgrade_v0 import is_v0, upgrade_v0
 
 # V1's types are today's in capitals with underscores, but for these
 _OTHER_NAMES = {
@@ -21,17 +25,31 @@ _TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
 _CHANGED = {"type", "param", "blob_share_mode", "blobs_lr", "weight_decay", "layer"}
 
 
-def upgrade_net(net: caffe_pb2.NetParameter, source: str = "net") -> caffe_pb2.NetParameter:
+def needs_upgrade(net: caffe_pb2.NetParameter) -> bool:
+    """Whether the net is in an older format (NetNeedsUpgrade)."""
+    return bool(net.layers or net.input or any(map(_has_old_batch_norm, net.layer)))
+
+
+def upgrade_net(net: caffe_pb2.NetParameter, source: str = "net",
+                report: Callable[[str], None] = glog.error) -> caffe_pb2.NetParameter:
     """The net in today's format; a net that is in it already comes back unchanged.
 
-    Raises CaffeError for a net of two formats at once, and for V0. `source` is named in errors.
+    `report` is called with a line for each field that had to be left out (only nets of 2013 have such). Raises
+    CaffeError for a net of two formats at once, and for one that no Caffe could read. `source` is named in errors.
     """
-    if not (net.layers or net.input or any(map(_has_old_batch_norm, net.layer))):
+    if not needs_upgrade(net):
         return net
+    if net.layers and net.layer:
+        raise CaffeError(f"{source}: has both layer and layers; write all of them as layer, with a type in quotes")
     upgraded = caffe_pb2.NetParameter()
-    upgraded.CopyFrom(net)
-    if upgraded.layers:
-        _upgrade_layers(upgraded, source)
+    if is_v0(net):
+        upgraded = upgrade_v0(net, source, report)
+    else:
+        upgraded.CopyFrom(net)
+    _move_transforms(upgraded)
+    for old in upgraded.layers:
+        upgraded.layer.add().CopyFrom(_upgrade_layer(old))
+    upgraded.ClearField("layers")
     if upgraded.input:
         _upgrade_input(upgraded, source)
     for layer in filter(_has_old_batch_norm, upgraded.layer):
@@ -54,26 +72,35 @@ def upgrade_solver(solver: caffe_pb2.SolverParameter, source: str = "solver") ->
     return upgraded
 
 
-def _upgrade_layers(net: caffe_pb2.NetParameter, source: str) -> None:
-    if net.layer:
-        raise CaffeError(f"{source}: has both layer and layers; write all of them as layer, with a type in quotes")
-    for old in net.layers:
-        if old.HasField("layer"):
-            raise CaffeError(f"{source}: is in Caffe's V0 format of 2013; bring it up to date with Caffe's own "
-                             "upgrade_net_proto_text or upgrade_net_proto_binary")
-        _move_transforms(old)
-        net.layer.add().CopyFrom(_upgrade_layer(old))
-    net.ClearField("layers")
+def read_solver_file(file: str | os.PathLike) -> caffe_pb2.SolverParameter:
+    """The solver in the prototxt `file`, upgraded and with a snapshot_prefix (ReadSolverParamsFromTextFileOrDie)."""
+    solver = upgrade_solver(prototxt.read_solver(file), os.fspath(file))
+    complete_snapshot_prefix(solver, os.fspath(file))
+    return solver
 
 
-def _move_transforms(old: caffe_pb2.V1LayerParameter) -> None:
-    """Scale, mean, crop and mirror stood in the data layers' own messages."""
-    name = _TRANSFORMED.get(caffe_pb2.V1LayerParameter.LayerType.Name(old.type))
-    if name is None:
+def complete_snapshot_prefix(solver: caffe_pb2.SolverParameter, file: str) -> None:
+    """Give a solver read from `file` its snapshot_prefix: the file without its ending, or, where the prefix is a
+    folder, the file's name in it (UpgradeSnapshotPrefixProperty)."""
+    stem = os.path.splitext(file)[0]
+    if not solver.HasField("snapshot_prefix"):
+        solver.snapshot_prefix = stem
+    elif os.path.isdir(solver.snapshot_prefix):
+        solver.snapshot_prefix = os.path.join(solver.snapshot_prefix, os.path.basename(stem))
+
+
+def _move_transforms(net: caffe_pb2.NetParameter) -> None:
+    """Scale, mean, crop and mirror stood in the data layers' own messages (UpgradeNetDataTransformation)."""
+    types = caffe_pb2.V1LayerParameter.LayerType
+    layers = [(old, getattr(old, _TRANSFORMED[types.Name(old.type)])) for old in net.layers
+              if types.Name(old.type) in _TRANSFORMED]
+    if not any(param.HasField(field) for _, param in layers for field in _TRANSFORMS):
         return
-    param = getattr(old, name)
-    for field in _TRANSFORMS:
-        if param.HasField(field):
+    for old, param in layers:
+        # Caffe makes both messages of every data layer, be they empty
+        param.SetInParent()
+        old.transform_param.SetInParent()
+        for field in filter(param.HasField, _TRANSFORMS):
             setattr(old.transform_param, field, getattr(param, field))
             param.ClearField(field)
 
@@ -112,15 +139,15 @@ def _upgrade_input(net: caffe_pb2.NetParameter, source: str) -> None:
     count = len(net.input)
     shapes = list(net.input_shape)
     if net.input_dim and not shapes:
-        if len(net.input_dim) != 4 * count:
+        if len(net.input_dim) < 4 * count:
             raise CaffeError(f"{source}: has {len(net.input_dim)} input_dim for {count} input(s); give four for each")
         shapes = [caffe_pb2.BlobShape(dim=net.input_dim[4 * i:4 * i + 4]) for i in range(count)]
-    if shapes and len(shapes) != count:
+    if shapes and len(shapes) < count:
         raise CaffeError(f"{source}: has {len(shapes)} input_shape for {count} input(s); give one for each")
     layers = list(net.layer)
     if shapes:
         first = caffe_pb2.LayerParameter(name="input", type="Input", top=net.input)
-        first.input_param.shape.extend(shapes)
+        first.input_param.shape.extend(shapes[:count])
         layers.insert(0, first)
     copies = [caffe_pb2.LayerParameter.FromString(layer.SerializeToString()) for layer in layers]
     del net.layer[:]

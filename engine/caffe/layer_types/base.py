@@ -191,7 +191,22 @@ def register_creator(type_name: str) -> Callable[[Creator], Creator]:
 
 
 def register(cls: LayerClass) -> LayerClass:
-    """Class decorator: make a layer type known by its `type` name. A name can be taken once."""
+    """Class decorator: make a layer type known by its `type` name. A name can be taken once.
+
+    Also for layers of a fork of Caffe; `caffe.proto.extend` gives them their fields:
+
+        caffe.proto.extend("fork/caffe.proto")
+
+        @caffe.layer_types.register
+        class Xyz(caffe.layer_types.TensorLayer):
+            type, bottoms, tops = "Xyz", 1, 1
+
+            def reshape(self, bottom, top):
+                top[0].reshape(*bottom[0].shape)
+
+            def compute(self, bottoms, params):
+                return [bottoms[0] * self.layer_param.xyz_param.alpha]
+    """
     register_creator(cls.type)(cls)
     return cls
 
@@ -209,5 +224,6 @@ def create_layer(layer_param: caffe_pb2.LayerParameter) -> Layer:
         near = get_close_matches(layer_param.type, _types, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise CaffeError(f"layer '{layer_param.name}': unknown layer type '{layer_param.type}'; {hint}"
-                         f"known types: {', '.join(layer_type_list())}") from None
+                         f"known types: {', '.join(layer_type_list())}; for one of a fork, register a class of yours "
+                         "(caffe.layer_types.register)") from None
     return create(layer_param)
