@@ -12,9 +12,10 @@ from caffe import rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import read_bytes
+from caffe.hdf5 import open_hdf5
 from caffe.layer_types.base import Layer, register
 from caffe.layer_types.support import is_ours
-from caffe.weights import open_hdf5, write_hdf5
+from caffe.weights import write_hdf5
 
 
 @register
@@ -67,9 +68,6 @@ class HDF5Data(Layer):
                 self._values = [_dataset(file, top) for top in self.layer_param.top]
         except CaffeError as error:
             raise self.fault(str(error) if name in str(error) else f"{name}: {error}") from error
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:  # h5py's, if damaged
-            raise self.fault(f"{name}: cannot be read, it is damaged or larger than memory: "
-                             f"{' '.join(str(error).split())}") from error
         lengths = [len(values) for values in self._values]
         if min(lengths) < 1 or max(lengths) != min(lengths):
             raise self.fault(f"{name}: its datasets {', '.join(self.layer_param.top)} have {lengths} rows; "
