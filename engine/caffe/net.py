@@ -20,6 +20,7 @@ from caffe.border import naming
 from caffe.errors import CaffeError
 from caffe.graph import filter_net, insert_splits, unknown_bottom
 from caffe.layer_types import Layer, create_layer
+from caffe.layer_types.memory_data import MemoryData
 from caffe.proto import caffe_pb2
 from caffe.prototxt import read_net
 from caffe.upgrade import upgrade_net
@@ -311,6 +312,21 @@ class Net:
         for i, layer in enumerate(self.layers):
             with naming(layer):
                 layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
+
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """Give the MemoryData layer, which must be the first, its data (N × C × H × W) and labels (N, or N×1×1×1).
+
+        Both float32 and C-contiguous, N a multiple of the batch size. Raises CaffeError if not.
+        """
+        if getattr(labels, "ndim", 0) == 1:
+            labels = np.ascontiguousarray(labels[:, np.newaxis, np.newaxis, np.newaxis])
+        self._set_input_arrays(data, labels)
+
+    def _set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        first = self.layers[0] if self.layers else None
+        if not isinstance(first, MemoryData):
+            raise CaffeError("set_input_arrays is for nets whose first layer is a MemoryData layer")
+        first.set_arrays(data, labels)
 
     def clear_param_diffs(self) -> None:
         for param in self.learnable_params:

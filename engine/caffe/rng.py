@@ -10,6 +10,7 @@ Boost changed its normal distribution twice. The environment variable CAFFE_BOOS
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -170,6 +171,34 @@ def normal_of(boost: str) -> Callable[[Stream, int], np.ndarray]:
     except ValueError:
         raise CaffeError(f"CAFFE_BOOST is a version of Boost such as 1.54 or 1.74, not {boost!r}") from None
 
+
+class CRand:
+    """The C library's rand(), never seeded by Caffe: every process starts with the same numbers.
+
+    What std::random_shuffle takes its numbers from. Source: glibc's random_r.c (TYPE_3: r_i = r_{i−3} + r_{i−31}).
+    """
+
+    def __init__(self) -> None:
+        state = [1]
+        for _ in range(30):
+            state.append(16807 * state[-1] % 0x7FFFFFFF)
+        self._state = deque(state[3:] + state[:3], maxlen=31)
+        for _ in range(310):
+            self.next()
+
+    def next(self) -> int:
+        """The next number, 0 to 2³¹ − 1."""
+        self._state.append((self._state[0] + self._state[-3]) & 0xFFFFFFFF)
+        return self._state[-1] >> 1
+
+    def shuffle(self, items: list[int]) -> None:
+        """Shuffle in place as libstdc++'s std::random_shuffle."""
+        for i in range(1, len(items)):
+            j = self.next() % (i + 1)
+            items[i], items[j] = items[j], items[i]
+
+
+c_rand = CRand()  # the process's
 
 _main: list[Stream] = []
 

@@ -44,3 +44,9 @@ def test_layer_gives_what_real_caffe_gives(family: str, name: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_golden_values_without_a_case(family: str) -> None:
     assert set(recorded(family)) <= set(cases(family))
+
+
+def test_layer_types_are_those_of_real_caffe() -> None:
+    import caffe
+
+    assert caffe.layer_type_list() == (golden.FOLDER / "layer_types.txt").read_text().split()

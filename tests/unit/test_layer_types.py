@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
+from caffe import rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.layer_types import create_layer
@@ -114,6 +115,81 @@ def test_max_pooling_without_a_maximum(dtype: type) -> None:
     top[0].diff[...] = 1
     layer.backward(top, [True], bottom)
     assert bottom[0].diff.tolist() == [[[[0, 1, 0], [1, 0, 0], [0, 0, 0]]]]
+
+
+@pytest.mark.parametrize("text", [
+    "type: 'ArgMax'", "type: 'MVN'", "type: 'Reduction' reduction_param { axis: 1 }", "type: 'BatchNorm'",
+    "type: 'SPP' spp_param { pyramid_height: 2 }", "type: 'Pooling' pooling_param { kernel_size: 2 }",
+    "type: 'Pooling' pooling_param { pool: STOCHASTIC kernel_size: 2 }", "type: 'Softmax'", "type: 'LRN'",
+    "type: 'Convolution' convolution_param { num_output: 2 kernel_size: 3 }",
+    "type: 'Convolution' convolution_param { num_output: 2 kernel_size: 1 dilation: 0 }",
+    "type: 'Deconvolution' convolution_param { num_output: 2 kernel_size: 1 dilation: 0 }",
+    "type: 'Im2col' convolution_param { kernel_size: 3 }", "type: 'InnerProduct' inner_product_param { num_output: 2 }",
+])
+def test_a_batch_of_nothing(text: str) -> None:
+    # a Filter can leave one; real Caffe aborts at some of these
+    layer, bottom, top = run(text, np.zeros((0, 4, 6, 6)))
+    assert top[0].shape[0] == top[0].count == 0
+    if "ArgMax" not in text:
+        layer.backward(top, [True], bottom)
+    assert all(np.isfinite(blob.data).all() and not blob.diff.any() for blob in layer.blobs)
+
+
+def stochastic(x: np.ndarray, u: np.ndarray | None, kernel: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stochastic pooling of a plane, window by window as in pooling_layer.cu: the top, and where each number came
+    from (−1: nowhere). `u` are the draws, None for TEST."""
+    windows = -(-(len(x) - kernel) // stride) + 1
+    top, source = np.zeros((windows, windows)), np.full((windows, windows), -1)
+    for row, column in np.ndindex(windows, windows):
+        area = [(i, j) for i in range(row * stride, min(row * stride + kernel, len(x)))
+                for j in range(column * stride, min(column * stride + kernel, len(x)))]
+        total = sum(x[at] for at in area)
+        if u is None:
+            top[row, column] = sum(x[at] ** 2 for at in area) / total if total > 0 else 0
+            continue
+        running = 0.0
+        for at in area:
+            running += x[at]
+            if running >= u[row, column] * total:
+                top[row, column], source[row, column] = x[at], at[0] * len(x) + at[1]
+                break
+    return top, source
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (2, 2), (2, 1), (3, 3), (2, 3)])
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+def test_stochastic_pooling(phase: str, kernel: int, stride: int) -> None:
+    # real Caffe has it on GPUs only, where the draws are the GPU's: no golden values
+    x = np.random.RandomState(kernel).uniform(0, 1, (6, 6))
+    x[2:5, 1:4] = 0
+    rng.seed_main(3)
+    layer, bottom, top = run(f"phase: {phase} type: 'Pooling' pooling_param {{ pool: STOCHASTIC kernel_size: {kernel} "
+                             f"stride: {stride} }}", x[None, None], dtype=np.float64)
+    draws = None
+    if phase == "TRAIN":
+        draws = rng.Stream(3).uniform(0, 1, top[0].count).reshape(top[0].shape[2:])
+    expected, source = stochastic(x, draws, kernel, stride)
+    np.testing.assert_allclose(top[0].data[0, 0], expected, rtol=1e-12)
+    if phase == "TRAIN":
+        top[0].diff[...] = 1 + np.arange(top[0].count).reshape(top[0].shape)
+        layer.backward(top, [True], bottom)
+        gradient = np.zeros(37)
+        np.add.at(gradient, source.ravel(), top[0].diff.ravel())
+        np.testing.assert_allclose(bottom[0].diff.ravel(), gradient[:-1])
+
+
+def test_stochastic_pooling_takes_each_number_as_often_as_its_share() -> None:
+    rng.seed_main(1)
+    x = np.tile(np.array([[1.0, 2.0], [3.0, 4.0]]), (1, 2000, 1, 1))
+    _, _, top = run("type: 'Pooling' pooling_param { pool: STOCHASTIC kernel_size: 2 }", x)
+    share = [(top[0].data == value).mean() for value in (1, 2, 3, 4)]
+    np.testing.assert_allclose(share, [0.1, 0.2, 0.3, 0.4], atol=0.04)
+
+
+def test_stochastic_pooling_of_no_positive_sum_gives_0_in_test() -> None:
+    _, _, top = run("phase: TEST type: 'Pooling' pooling_param { pool: STOCHASTIC kernel_size: 2 }",
+                    -np.ones((1, 1, 2, 2)))
+    assert top[0].data.tolist() == [[[[0]]]]
 
 
 def test_batch_norm_freezes_its_blobs_for_the_solver() -> None:

@@ -58,6 +58,11 @@ class Clip(Function):
 
     type = "Clip"
 
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        param = self.layer_param.clip_param
+        if self.layer_param.HasField("clip_param") and not (param.HasField("min") and param.HasField("max")):
+            raise self.fault("clip_param needs both min and max")
+
     def function(self, x: torch.Tensor) -> torch.Tensor:
         param = self.layer_param.clip_param
         return x.clamp(param.min, param.max)
@@ -169,6 +174,10 @@ class Threshold(Function):
 
     def function(self, x: torch.Tensor) -> torch.Tensor:
         return (x > self.layer_param.threshold_param.threshold).to(x.dtype)
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.refuse_gradient(propagate_down[0], "its bottom")
+        super().backward(top, propagate_down, bottom)
 
 
 @register

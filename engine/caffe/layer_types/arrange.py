@@ -1,4 +1,4 @@
-"""Layers that pick, repeat, reduce or look up: ArgMax, BatchReindex, Bias, Crop, Embed, MVN, Parameter, …"""
+"""Layers that pick, repeat, reduce or look up: ArgMax, Bias, Crop, Embed, MVN, Parameter, …"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ArgMax(Layer):
         param = self.layer_param.argmax_param
         x = bottom[0].tensor()
         axis = 1 if self.axis is None else self.axis
-        x = x.reshape(len(x), -1) if self.axis is None else x
+        x = as_rows(x, 1) if self.axis is None else x
         # a stable sort of the reversed order puts the larger index of equals first
         values, order = x.flip(axis).sort(dim=axis, descending=True, stable=True)
         values, index = values.narrow(axis, 0, param.top_k), (x.shape[axis] - 1 - order).narrow(axis, 0, param.top_k)
@@ -55,34 +55,7 @@ class ArgMax(Layer):
         top[0].mutable_tensor().copy_(result.reshape(top[0].shape))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if any(propagate_down):
-            raise self.fault("has no gradient; leave it out of the way to the loss")
-
-
-@register
-class BatchReindex(TensorLayer):
-    """y[i] = x[index[i]] along the first axis; bottoms x, index (any number, 0 to N − 1).
-
-    Source: src/caffe/layers/batch_reindex_layer.cpp.
-    """
-
-    type = "BatchReindex"
-    bottoms = 2
-    tops = 1
-
-    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if bottom[1].num_axes != 1:
-            raise self.fault(f"its index has shape {bottom[1].shape_string()}; it takes one axis")
-        top[0].reshape(bottom[1].count, *bottom[0].shape[1:])
-
-    def allow_force_backward(self, bottom_index: int) -> bool:
-        return bottom_index == 0
-
-    def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
-        index = bottoms[1].long()
-        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(bottoms[0]):
-            raise self.fault(f"an index lies outside 0 to {len(bottoms[0]) - 1}, the batch that it picks from")
-        return [bottoms[0].index_select(0, index)]
+        self.refuse_gradient(any(propagate_down), "its bottom")
 
 
 @register
@@ -184,6 +157,15 @@ class Embed(TensorLayer):
         y = torch.nn.functional.embedding(index, params[0])
         return [y + params[1] if len(params) > 1 else y]
 
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.refuse_gradient(propagate_down[0], "the indices that it looks up")
+        super().backward(top, propagate_down, bottom)
+
+
+def as_rows(x: torch.Tensor, axis: int) -> torch.Tensor:
+    """x as a matrix, its axes from `axis` on in a row; there may be no rows."""
+    return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
+
 
 class _Normalize(torch.autograd.Function):
     """(x − mean) / (deviation + eps) of each row; the gradient takes y for (x − mean) / deviation, as Caffe does."""
@@ -221,7 +203,7 @@ class MVN(TensorLayer):
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         param, x = self.layer_param.mvn_param, bottoms[0]
-        rows = x.reshape(prod(x.shape[:1 if param.across_channels else 2]), -1)
+        rows = as_rows(x, 1 if param.across_channels else 2)
         if param.normalize_variance:
             return [_Normalize.apply(rows, param.eps)]
         return [rows - rows.mean(1, keepdim=True)]
@@ -274,7 +256,7 @@ class Reduction(TensorLayer):
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         param, x = self.layer_param.reduction_param, bottoms[0]
-        rows = x.reshape(prod(x.shape[:self.axis]), -1)
+        rows = as_rows(x, self.axis)
         return [_REDUCTIONS[param.operation](rows) * param.coeff]
 
 

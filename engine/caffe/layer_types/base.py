@@ -72,6 +72,12 @@ class Layer:
         """Whether `force_backward` asks for this bottom's gradient."""
         return True
 
+    def refuse_gradient(self, asked: bool, what: str) -> None:
+        """Raise if the gradient of `what`, which has none, is `asked` for: real Caffe aborts there."""
+        if asked:
+            raise self.fault(f"has no gradient for {what}: take it from a layer that learns nothing, or set "
+                             "propagate_down: false for it, without force_backward")
+
     def fault(self, message: str) -> CaffeError:
         """An error that names this layer, to be raised."""
         return CaffeError(f"layer '{self.layer_param.name}' ({self.type}): {message}")
@@ -86,7 +92,12 @@ class Layer:
         self.bottom_need_backward = [True] * len(bottom)
         self.setup(bottom, top)
         self.param_propagate_down = [True] * len(self.blobs)
+        shapes = [blob.shape for blob in bottom]
         self.reshape(bottom, top)
+        for blob, shape in zip(bottom, shapes):
+            if blob.shape != shape:
+                raise self.fault("cannot work in place, its top has another shape than its bottom; give the top a name "
+                                 "of its own")
         self._set_loss_weights(top)
 
     def top_loss_weight(self, top_index: int) -> float:

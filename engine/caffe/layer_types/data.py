@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from caffe import context, fillers, rng
+import numpy as np
+
+from caffe import fillers, rng
 from caffe.blob import Blob
 from caffe.data_source import DatumCursor
-from caffe.data_transformer import DataTransformer
-from caffe.errors import CaffeError
 from caffe.layer_types.base import Layer, register
+from caffe.layer_types.prefetching import ImageBatches
+from caffe.layer_types.support import is_ours
 from caffe.proto import caffe_pb2
 
 
@@ -74,7 +75,7 @@ class DummyData(Layer):
 
 
 @register
-class Data(Layer):
+class Data(ImageBatches):
     """Images, and labels if there is a second top, from an LMDB or a LevelDB of Datums, through transform_param.
 
     batch_size Datums a forward, in the order of the keys, starting again at the end; each batch has the shape
@@ -84,66 +85,29 @@ class Data(Layer):
     """
 
     type = "Data"
-    bottoms = 0
-    tops = (1, 2)
 
-    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+    def open(self, top: Sequence[Blob]) -> None:
         param = self.layer_param.data_param
         if param.batch_size < 1:
             raise self.fault("data_param.batch_size must be given and positive")
-        try:
+        with self.naming_the_layer():
             self.cursor = DatumCursor(param.source, param.backend)
-            self.transform = DataTransformer(self.layer_param.transform_param, self.phase)
-        except CaffeError as error:
-            raise self.fault(str(error)) from error
-        # Caffe seeds its transformer twice and then the prefetching thread
-        self.transform.seed()
-        with self._naming_the_datum():
-            image = self.transform.image_of(self.cursor.datum())
-            self._shape(top, self.transform.shape(image))
-        self.transform.seed()
-        rng.main().uint32(1)
+        self.batch_size = param.batch_size
+        self.shape_tops(top)
         self.offset = 0
 
-    @contextmanager
-    def _naming_the_datum(self) -> Iterator[None]:
-        """Errors inside say which source and key they come from."""
-        try:
-            yield
-        except CaffeError as error:
-            raise self.fault(f"{self.cursor.path}, key {self.cursor.key()}: {error}") from error
+    def place(self) -> str:
+        return f"{self.cursor.path}, key {self.cursor.key()}"
 
-    def _shape(self, top: Sequence[Blob], image_shape: tuple[int, ...]) -> None:
-        size = self.layer_param.data_param.batch_size
-        top[0].reshape(size, *image_shape)
-        if len(top) > 1:
-            top[1].reshape(size)
+    def image(self) -> tuple[np.ndarray, float]:
+        datum = self.cursor.datum()
+        return self.transform.image_of(datum), datum.label
 
-    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for item in range(self.layer_param.data_param.batch_size):
-            while not self._is_ours():
-                self._advance()
-            with self._naming_the_datum():
-                datum = self.cursor.datum()
-                image = self.transform.image_of(datum)
-                shape = self.transform.shape(image)
-                if item == 0:
-                    self._shape(top, shape)
-                elif shape != top[0].shape[1:]:
-                    raise CaffeError(f"the image gives {shape} (channels, height, width), the first of its batch "
-                                     f"{top[0].shape[1:]}; make all images of one size, or set batch_size: 1")
-                top[0].data[item] = self.transform(image)
-            if len(top) > 1:
-                top[1].data[item] = datum.label
-            self._advance()
+    def skip(self) -> None:
+        while not is_ours(self, self.offset):
+            self.advance()
 
-    def _is_ours(self) -> bool:
-        """Whether this solver of several takes the Datum; in TEST only the first one runs."""
-        return self.phase == caffe_pb2.TEST or self.offset % context.solver_count() == context.solver_rank()
-
-    def _advance(self) -> None:
-        try:
+    def advance(self) -> None:
+        with self.naming_the_layer():
             self.cursor.advance()
-        except CaffeError as error:
-            raise self.fault(str(error)) from error
         self.offset += 1

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from caffe.blob import Blob
-from caffe.layer_types.base import Layer, TensorLayer, register
+from caffe.layer_types.base import Count, Layer, TensorLayer, register
 from caffe.layer_types.support import axis_of
 from caffe.proto import caffe_pb2
 
@@ -72,8 +72,8 @@ class LossLayer(Layer):
     src/caffe/layers/loss_layer.cpp
     """
 
-    bottoms = 2
-    tops: int | tuple[int, int | None] = 1
+    bottoms: Count = 2
+    tops: Count = 1
     auto_tops = True
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -91,11 +91,6 @@ class LossLayer(Layer):
 
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index != 1
-
-    def refuse_label_gradient(self, propagate_down: Sequence[bool]) -> None:
-        if propagate_down[1]:
-            raise self.fault("has no gradient for its labels; set propagate_down: true propagate_down: false, "
-                             "or take the labels from a layer that learns nothing")
 
 
 @register
@@ -120,27 +115,37 @@ class SoftmaxWithLoss(LossLayer):
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().reshape(bottom, top)
-        self.axis = axis_of(self, bottom[0], self.layer_param.softmax_param.axis)
+        self.axis = axis_of(self, bottom[0], self.axis_setting())
         check_labels(self, bottom[0], bottom[1], self.axis)
         if len(top) > 1:
             top[1].reshape(*bottom[0].shape)
 
+    def axis_setting(self) -> int:
+        """The axis of the classes, as the prototxt says it."""
+        return self.layer_param.softmax_param.axis
+
+    def losses(self, bottom: Sequence[Blob]) -> torch.Tensor:
+        """The loss of each label: (outer, 1, inner)."""
+        return -self.prob.gather(1, self.label).clamp(min=FLT_MIN).log()
+
+    def gradient(self, bottom: Sequence[Blob]) -> torch.Tensor:
+        """The losses' gradient for the scores: (outer, classes, inner)."""
+        return self.prob.scatter_add(1, self.label, -torch.ones_like(self.prob[:, :1]))
+
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.label, self.counted = labels_of(self, bottom[0], bottom[1], self.axis, self.ignored)
         self.prob = torch.softmax(as_planes(bottom[0].tensor(), self.axis), 1)
-        true_prob = self.prob.gather(1, self.label).clamp(min=FLT_MIN)
-        total = -true_prob.log().masked_fill(~self.counted, 0).sum()
+        total = self.losses(bottom).masked_fill(~self.counted, 0).sum()
         top[0].mutable_tensor().copy_(total / self.divisor(total))
         if len(top) > 1:
             top[1].mutable_tensor().copy_(self.prob.view(top[1].shape))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        self.refuse_label_gradient(propagate_down)
+        self.refuse_gradient(any(propagate_down[1:]), "its labels")
         if not propagate_down[0]:
             return
         weight = top[0].diff_tensor()
-        gradient = self.prob.scatter_add(1, self.label, -torch.ones_like(self.prob[:, :1]))
-        gradient = torch.where(self.counted, gradient, 0) * (weight / self.divisor(weight))
+        gradient = torch.where(self.counted, self.gradient(bottom), 0) * (weight / self.divisor(weight))
         bottom[0].mutable_diff_tensor().copy_(gradient.view(bottom[0].shape))
 
     def divisor(self, like: torch.Tensor) -> torch.Tensor:
@@ -196,5 +201,4 @@ class Accuracy(Layer):
             top[1].mutable_tensor().copy_(share(right_of_class, all_of_class, scores))
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if any(propagate_down):
-            raise self.fault("has no gradient: it cannot be a loss, so leave out its loss_weight")
+        self.refuse_gradient(any(propagate_down), "its bottoms")

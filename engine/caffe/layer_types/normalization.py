@@ -91,6 +91,8 @@ class BatchNorm(TensorLayer):
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         x = bottoms[0]
+        if not x.numel():
+            return [x.clone()]  # a batch of nothing, as a Filter can leave, has no statistics
         per_channel = [1, self._channels] + [1] * (x.dim() - 2)
         if self._global:
             mean_sum, var_sum, weight = (p.detach() for p in params)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from caffe.blob import Blob
+from caffe.layer_types.arrange import as_rows
 from caffe.layer_types.base import TensorLayer, register
 from caffe.layer_types.loss import BATCH_SIZE, FULL, VALID, LossLayer
 from caffe.proto import caffe_pb2
@@ -25,8 +26,7 @@ class TensorLoss(LossLayer, TensorLayer):
         return bottom_index != self.labels
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if self.labels < len(propagate_down) and propagate_down[self.labels]:
-            raise self.fault(f"has no gradient for bottom {self.labels}, its labels; set propagate_down: false for it")
+        self.refuse_gradient(any(propagate_down[self.labels:]), "its labels")
         super().backward(top, propagate_down, bottom)
 
 
@@ -69,7 +69,7 @@ class HingeLoss(TensorLoss):
     type = "HingeLoss"
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
-        scores = bottoms[0].reshape(len(bottoms[0]), -1)
+        scores = as_rows(bottoms[0], 1)
         sign = torch.ones_like(scores).scatter_(1, label_of_each(self, scores, bottoms[1]), -1.0)
         margin = torch.relu(1 + sign * scores)
         if self.layer_param.hinge_loss_param.norm == caffe_pb2.HingeLossParameter.L2:
@@ -131,7 +131,7 @@ class ContrastiveLoss(TensorLoss):
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         param = self.layer_param.contrastive_loss_param
         pairs = len(bottoms[0])
-        off = (bottoms[0] - bottoms[1].reshape(bottoms[0].shape)).reshape(pairs, -1)
+        off = as_rows(bottoms[0] - bottoms[1].reshape(bottoms[0].shape), 1)
         square = (off * off).sum(1)
         similar = bottoms[2].reshape(-1).trunc() != 0
         if param.legacy_version:
@@ -142,6 +142,10 @@ class ContrastiveLoss(TensorLoss):
             distance = root + (square - square.detach()) / (2 * (root + CLOSE))
             apart = torch.relu(param.margin - distance) ** 2
         return [torch.where(similar, square, apart).sum() / pairs / 2]
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        # where the labels' gradient is asked for, Caffe leaves it as it is
+        super().backward(top, [*propagate_down[:2], False], bottom)
 
 
 @register
@@ -154,7 +158,7 @@ class MultinomialLogisticLoss(TensorLoss):
     type = "MultinomialLogisticLoss"
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
-        probabilities = bottoms[0].reshape(len(bottoms[0]), -1)
+        probabilities = as_rows(bottoms[0], 1)
         p = probabilities.gather(1, label_of_each(self, probabilities, bottoms[1]))
         p = p + (p.detach().clamp(min=LOG_THRESHOLD) - p.detach())
         return [-p.log().sum() / len(probabilities)]

@@ -1,4 +1,4 @@
-"""Recurrent layers, unrolled over the time steps of a batch: LSTM, RNN."""
+"""Recurrent layers, unrolled over the time steps of a batch: LSTM, RNN; LSTMUnit, one step by itself."""
 
 from __future__ import annotations
 
@@ -77,8 +77,7 @@ class RecurrentLayer(TensorLayer):
         super().forward(bottom, top)
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        if propagate_down[1]:
-            raise self.fault("has no gradient for cont; take cont from a layer that learns nothing")
+        self.refuse_gradient(propagate_down[1], "cont")
         super().backward(top, propagate_down, bottom)
 
     def allow_force_backward(self, bottom_index: int) -> bool:
@@ -97,7 +96,7 @@ class RecurrentLayer(TensorLayer):
         return values[:self.exposed]
 
 
-class LSTMUnit(torch.autograd.Function):
+class _Unit(torch.autograd.Function):
     """One step: i, f, o = σ(gates), g = tanh(gates), f times cont; c = f·c₋₁ + i·g, h = o·tanh(c).
 
     c₋₁ is N×H, gates N×4H in the order i, f, o, g, cont N×1. The gradient of f's gate uses f with cont in it.
@@ -128,6 +127,40 @@ class LSTMUnit(torch.autograd.Function):
             through_c * i * (1 - g * g),
         ], 1)
         return through_c * f, gates, None
+
+
+@register
+class LSTMUnit(TensorLayer):
+    """One step of an LSTM: bottoms c₋₁ (1×N×H), gates (1×N×4H, in the order i, f, o, g) and cont (1×N); tops c, h.
+
+    i, f, o = σ(gates), g = tanh(gates), f times cont; c = f·c₋₁ + i·g, h = o·tanh(c).
+    src/caffe/layers/lstm_unit_layer.cpp
+    """
+
+    type = "LSTMUnit"
+    bottoms = 3
+    tops = 2
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        before, gates, cont = bottom
+        streams, hidden = before.shape[1:] if before.num_axes == 3 else (0, 0)
+        wanted = ((1, streams, hidden), (1, streams, 4 * hidden), (1, streams))
+        if (before.shape, gates.shape, cont.shape) != wanted:
+            shapes = ", ".join(blob.shape_string() for blob in bottom)
+            raise self.fault(f"its bottoms have shapes {shapes}; it takes 1×N×H, 1×N×4H and 1×N")
+        for blob in top:
+            blob.reshape(*before.shape)
+
+    def allow_force_backward(self, bottom_index: int) -> bool:
+        return bottom_index != 2
+
+    def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+        before, gates, cont = bottoms
+        return _Unit.apply(before[0], gates[0], cont[0][:, None])
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        self.refuse_gradient(propagate_down[2], "cont")
+        super().backward(top, propagate_down, bottom)
 
 
 @register
@@ -165,7 +198,7 @@ class LSTM(RecurrentLayer):
         outputs = []
         for from_x_t, cont_t in zip(from_x.unbind(), cont.unbind()):
             gates = torch.addmm(from_x_t, cont_t * h, w_h.t())
-            c, h = LSTMUnit.apply(c, gates, cont_t)
+            c, h = _Unit.apply(c, gates, cont_t)
             outputs.append(h)
         return [torch.stack(outputs), *self.keep_state([h, c])]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe import fillers, rng
+from caffe import context, fillers, rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.layer_types.base import Layer
@@ -39,6 +39,11 @@ def _filled(layer: Layer, shape: Shape, filler: caffe_pb2.FillerParameter) -> np
         return fillers.fill(filler, shape, rng.main())
     except CaffeError as error:
         raise layer.fault(str(error)) from None
+
+
+def is_ours(layer: Layer, offset: int) -> bool:
+    """Whether this solver of several takes the offset-th sample; in TEST only the first one runs."""
+    return layer.phase == caffe_pb2.TEST or offset % context.solver_count() == context.solver_rank()
 
 
 def axis_of(layer: Layer, blob: Blob, index: int) -> int:

@@ -25,6 +25,7 @@ class Case(NamedTuple):
     last_shapes: {blob: shape} of bottoms that change their shape before the last forward.
     top_diffs: draw the outputs' diffs; False keeps the loss weight that Caffe puts there.
     backward: False for layers that have none.
+    force_backward: False leaves it to the net, and to propagate_down, which gradients are computed.
     """
 
     layer: str
@@ -35,6 +36,7 @@ class Case(NamedTuple):
     last_shapes: dict[str, tuple[int, ...]]  | None = None
     top_diffs: bool = True
     backward: bool = True
+    force_backward: bool = True
 
 
 def one(type_: str, bottoms: str, tops: str, body: str = "") -> str:

@@ -1,4 +1,4 @@
-"""ArgMax, BatchReindex, Bias, Crop, Embed, MVN, Parameter, Reduction, Tile."""
+"""ArgMax, BatchReindex, Bias, Crop, Embed, Filter, MVN, Parameter, Reduction, Tile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,20 @@ def reduction(body: str, bottoms: dict = IMAGE) -> Case:
     return case("Reduction", f"reduction_param {{ {body} }}", bottoms)
 
 
-# real Caffe aborts where force_backward asks for an index's gradient: those cases go forward only
+def learning(kind: str, bottoms: dict, body: str = "", tops: str = "y") -> Case:
+    """The layer behind biases of all of its bottoms but the last, and without force_backward: see `force_backward`."""
+    *biased, last = bottoms
+    before = "".join(one("Bias", blob, f"{blob}_b", "bias_param { axis: 0 num_axes: -1 }").replace(
+        '"layer"', f'"bias_{blob}"') for blob in biased)
+    inputs = " ".join([*(f"{blob}_b" for blob in biased), last])
+    weights = " ".join("loss_weight: 1" for _ in tops.split())
+    return Case(before + one(kind, inputs, tops, body + weights), bottoms, force_backward=False)
+
+
+PICKED = {"x": ((5, 3, 2), "normal"), "i": ((7,), "integers 0 5")}
+FILTERED = {"x": ((6, 2, 3), "normal"), "s": ((6, 1, 1), "integers 0 2")}
+
+# real Caffe aborts where force_backward asks for an index's gradient: those cases go forward only, or without it
 CASES = {
     "argmax": argmax(""),
     "argmax_top_k": argmax("top_k: 4"),
@@ -28,7 +41,17 @@ CASES = {
     "argmax_axis": argmax("axis: 1 top_k: 2"),
     "argmax_last_axis_values": argmax("axis: -1 top_k: 3 out_max_val: true"),
     "argmax_2_axes": argmax("top_k: 2", {"x": ((5, 6), "grid")}),
-    "reindex": case("BatchReindex", "", {"x": ((5, 3, 2), "normal"), "i": ((7,), "integers 0 5")}, backward=False),
+    "reindex": case("BatchReindex", "", PICKED, backward=False),
+    "reindex_none": case("BatchReindex", "", {"x": ((5, 3, 2), "normal"), "i": ((1,), "integers 4 5")},
+                         backward=False),
+    "reindex_learning": learning("BatchReindex", PICKED),
+    "filter": case("Filter", "", FILTERED, forwards=3, backward=False),
+    "filter_two": case("Filter", "", {"x": FILTERED["x"], "z": ((6,), "normal"), "s": ((6,), "uniform -1 0")},
+                       "y w", backward=False),
+    "filter_none": case("Filter", "", {"x": ((4, 3), "normal"), "s": ((4,), "integers 0 1")}, backward=False),
+    "filter_learning": learning("Filter", FILTERED),
+    "filter_learning_two": learning("Filter", {"x": FILTERED["x"], "z": ((6, 4), "normal"),
+                                               "s": ((6,), "integers -1 2")}, tops="y w"),
     "bias": case("Bias", "bias_param { filler { type: 'gaussian' } }", forwards=2),
     "bias_filled": case("Bias", "bias_param { filler { type: 'gaussian' } }", params=None),
     "bias_axes": case("Bias", "bias_param { axis: 1 num_axes: 2 }"),
@@ -50,6 +73,11 @@ CASES = {
     "embed_no_bias": case("Embed", "embed_param { num_output: 4 input_dim: 6 bias_term: false "
                           "weight_filler { type: 'uniform' } }",
                           {"x": ((5,), "integers 0 6")}, params=None, backward=False),
+    "embed_filled": case("Embed", "embed_param { num_output: 4 input_dim: 6 weight_filler { type: 'xavier' } "
+                         "bias_filler { type: 'gaussian' std: 0.5 } }", {"x": ((5, 3), "integers 0 6")}, params=None,
+                         backward=False),
+    "embed_learning": case("Embed", "embed_param { num_output: 4 input_dim: 6 } loss_weight: 1",
+                           {"x": ((5, 3), "integers 0 6")}, force_backward=False),
     "mvn": case("MVN"),
     "mvn_mean_only": case("MVN", "mvn_param { normalize_variance: false }"),
     "mvn_across": case("MVN", "mvn_param { across_channels: true }"),

@@ -35,6 +35,16 @@ def eltwise(body: str, bottoms: dict = PAIR, tops: str = "y", **rest) -> Case:
 BEHIND = one("Scale", "x", "s", "scale_param { filler { value: 2 } }").replace('"layer"', '"before"')
 
 CASES = {
+    # a gradient that nobody asks for, and one that is asked for where nothing learns
+    "propagate_down": Case(one("Eltwise", "a b", "y", "propagate_down: true propagate_down: false loss_weight: 1"),
+                           PAIR, force_backward=False),
+    "propagate_down_stops": Case(
+        one("Scale", "a", "s", "scale_param { axis: 0 num_axes: -1 }").replace('"layer"', '"before"')
+        + one("Scale", "s", "t", "propagate_down: false scale_param { bias_term: true }").replace(
+            '"layer"', '"between"')
+        + one("Eltwise", "t b", "y", "loss_weight: 2"), PAIR, force_backward=False),
+    "propagate_down_forced": Case(one("InnerProduct", "a", "y", "propagate_down: false loss_weight: 1 "
+                                      "inner_product_param { num_output: 2 }"), {"a": PAIR["a"]}),
     "concat": concat("", {"a": ((2, 3, 4, 2), "normal"), "b": ((2, 1, 4, 2), "normal")}, forwards=2),
     "concat_axis_0": concat("axis: 0", {"a": ((1, 3), "normal"), "b": ((4, 3), "normal")}),
     "concat_last_axis": concat("axis: -1", {"a": ((2, 3, 4), "normal"), "b": ((2, 3, 1), "normal"),

@@ -17,6 +17,7 @@ def dropout(body: str = "", tops: str = "y", bottoms: dict = IMAGE, **rest) -> C
 
 CASES = {
     "relu": relu(),
+    "relu_engine": relu("engine: CAFFE"),
     "relu_in_place": relu(tops="x", forwards=2),
     "relu_slope": relu("negative_slope: 0.1"),
     "relu_slope_in_place": relu("negative_slope: 0.1", "x"),

@@ -19,6 +19,7 @@ def batch_norm(body: str = "", bottoms: dict = IMAGE, tops: str = "y", **rest) -
 
 CASES = {
     "lrn": lrn(),
+    "lrn_engine": lrn("engine: CAFFE norm_region: ACROSS_CHANNELS"),
     "lrn_alexnet": lrn("local_size: 5 alpha: 0.0001 beta: 0.75", {"x": ((2, 6, 3, 3), "normal 50")}),
     "lrn_size_1": lrn("local_size: 1 alpha: 0.5"),
     "lrn_size_3": lrn("local_size: 3 alpha: 2 beta: 0.3 k: 2.5"),

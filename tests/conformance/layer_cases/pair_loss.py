@@ -26,6 +26,8 @@ CASES = {
     "euclidean_weight": loss("EuclideanLoss", PAIR, "loss_weight: 0.3"),
     "hinge": loss("HingeLoss", SCORES, forwards=2),
     "hinge_l2": loss("HingeLoss", SCORES, "hinge_loss_param { norm: L2 } loss_weight: 2"),
+    "hinge_l1": loss("HingeLoss", SCORES, "hinge_loss_param { norm: L1 }"),
+    "hinge_images": loss("HingeLoss", {"x": ((3, 2, 2, 2), "normal"), "t": ((3, 1, 1, 1), "integers 0 8")}),
     "cross_entropy": cross(TARGETS, forwards=2),
     "cross_entropy_soft": cross(SOFT),
     "cross_entropy_ignore": cross(SOME, "loss_param { ignore_label: -1 }"),

@@ -1,4 +1,4 @@
-"""LSTM, RNN."""
+"""LSTM, RNN, LSTMUnit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,22 @@ def rnn(bottoms: dict, body: str = "num_output: 3", tops: str = "y", **rest) -> 
     return Case(one("RNN", " ".join(bottoms), tops, f"recurrent_param {{ {body} }}"), bottoms, **rest)
 
 
+def unit(cont: str, **rest) -> Case:
+    return Case(one("LSTMUnit", "c gates cont", "c1 h1"),
+                {"c": ((1, 4, 3), "normal"), "gates": ((1, 4, 12), "normal 2"), "cont": ((1, 4), cont)}, **rest)
+
+
 STATES = {"h0": ((1, 2, 3), "normal"), "c0": ((1, 2, 3), "normal")}
 STATIC = {"s": ((2, 5), "normal")}
 GAUSSIAN = "weight_filler { type: 'gaussian' std: 0.3 } bias_filler { type: 'uniform' min: -1 max: 1 }"
 FROZEN = "param { lr_mult: 0 } param { lr_mult: 1 } param { lr_mult: 0 }"
 
 CASES = {
+    "lstm_unit": unit("integers 0 2", forwards=2),
+    "lstm_unit_going_on": unit("integers 1 2"),
+    "lstm_unit_fractional_cont": unit("uniform 0 1"),
+    "lstm_unit_another_batch": unit("integers 0 2", forwards=2, last_shapes={
+        "c": (1, 2, 3), "gates": (1, 2, 12), "cont": (1, 2)}),
     "lstm": lstm(sequences(4, 2, 6)),
     "lstm_one_step": lstm(sequences(1, 3, 4)),
     "lstm_carries_its_state": lstm(sequences(3, 2, 4), forwards=3),

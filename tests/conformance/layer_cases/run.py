@@ -12,13 +12,13 @@ from layer_cases.values import draw, source
 
 
 def net_text(case: Case) -> str:
-    """The prototxt of the case's net: Input layers, then the layers under test, every gradient asked for."""
+    """The prototxt of the case's net: Input layers, then the layers under test, most with every gradient asked for."""
     inputs = [
         f'layer {{ name: "{blob}" type: "Input" top: "{blob}" input_param {{ shape {{ '
         + " ".join(f"dim: {n}" for n in shape) + " } } }\n"
         for blob, (shape, _) in case.bottoms.items()
     ]
-    return "force_backward: true\n" + "".join(inputs) + case.layer
+    return ("force_backward: true\n" if case.force_backward else "") + "".join(inputs) + case.layer
 
 
 def run_case(caffe, name: str, case: Case) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Convolution and Pooling."""
+"""Convolution, Pooling, SPP."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ CONVOLUTIONS = {
     "conv": conv("num_output: 3 kernel_size: 3", forwards=2),
     "conv_no_bias": conv("num_output: 3 kernel_size: 3 bias_term: false"),
     "conv_stride": conv("num_output: 3 kernel_size: 3 stride: 2"),
+    "conv_engine": conv("num_output: 3 kernel_size: 3 engine: CAFFE"),
     "conv_pad": conv("num_output: 3 kernel_size: 3 pad: 2"),
     "conv_1x1": conv("num_output: 5 kernel_size: 1"),
     "conv_1x1_stride_pad": conv("num_output: 5 kernel_size: 1 stride: 2 pad: 1"),
@@ -42,6 +43,8 @@ CONVOLUTIONS = {
     "conv_axis_2": conv("num_output: 2 kernel_size: 2 axis: 2", values((2, 2, 3, 4, 4))),
     "conv_axis_0": conv("num_output: 2 kernel_size: 2 axis: 0", values((3, 4, 5))),
     "conv_axis_negative": conv("num_output: 2 kernel_size: 2 axis: -3 group: 2", values((2, 4, 4, 3))),
+    "conv_dilation_0": conv("num_output: 3 kernel_size: 2 dilation: 0 pad: 1"),
+    "conv_dilation_0_and_2": conv("num_output: 2 kernel_size: 2 dilation: 0 dilation: 2 group: 2 stride: 2"),
     "conv_1d": conv("num_output: 4 kernel_size: 3 stride: 2 pad: 1 group: 2", values((2, 4, 9))),
     "conv_3d": conv("num_output: 2 kernel_size: 2 kernel_size: 3 kernel_size: 1 pad: 1 pad: 0 pad: 2 stride: 2",
                     values((2, 3, 4, 5, 3))),
@@ -77,7 +80,26 @@ POOLINGS = {
     "pool_ave_empty_window": pool("pool: AVE kernel_size: 1 stride: 4", values((1, 2, 6, 7))),
     "pool_max_all_equal": pool("kernel_size: 3 stride: 2 pad: 1", values((1, 2, 5, 5), "uniform 1 1"), "y mask"),
     "pool_max_all_negative": pool("kernel_size: 3 stride: 2 pad: 2", values((1, 2, 6, 5), "uniform -9 -8")),
+    "pool_kernel_size_before_kernel_h": pool("kernel_size: 2 kernel_h: 3"),
+    "pool_engine": pool("kernel_size: 3 stride: 2 engine: CAFFE round_mode: CEIL"),
     "pool_another_size": pool("kernel_size: 3 stride: 2", forwards=2, last_shapes={"x": (1, 2, 8, 9)}),
 }
 
-CASES = {**CONVOLUTIONS, **POOLINGS}
+
+def spp(body: str, shape: tuple = (2, 3, 8, 9), **rest) -> Case:
+    return Case(one("SPP", "x", "y", f"spp_param {{ {body} }}"), {"x": (shape, "normal")}, **rest)
+
+
+PYRAMIDS = {
+    **{f"spp_{method.lower()}_{height}": spp(f"pyramid_height: {height} pool: {method}")
+       for method in ("MAX", "AVE") for height in (1, 2, 3)},
+    "spp_engine": spp("pyramid_height: 2 engine: CAFFE"),
+    "spp_default": spp("pyramid_height: 2"),
+    "spp_odd": spp("pyramid_height: 3", (1, 2, 7, 11)),
+    "spp_odd_ave": spp("pyramid_height: 3 pool: AVE", (1, 2, 7, 11)),
+    "spp_deep": spp("pyramid_height: 4 pool: AVE", (1, 2, 15, 23)),
+    "spp_another_size": spp("pyramid_height: 3", forwards=3, last_shapes={"x": (1, 3, 6, 7)}),
+    "spp_another_size_ave": spp("pyramid_height: 1 pool: AVE", forwards=2, last_shapes={"x": (3, 3, 5, 4)}),
+}
+
+CASES = {**CONVOLUTIONS, **POOLINGS, **PYRAMIDS}
