@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # layers that always make another of their name inside, by way of Caffe's factory, once their own place is known
 _HAVE_INNER_LAYER = {"SoftmaxWithLoss", "InfogainLoss"}
 
-_READ_IMAGES = ("Data", "ImageData", "WindowData")
-
 
 def starting(param: caffe_pb2.NetParameter) -> None:
     """The net as it will be built, before Split layers are put in."""
@@ -58,8 +56,6 @@ def connecting(layer_param: caffe_pb2.LayerParameter, tops: int) -> None:
 
 def set_up(layer: Layer, tops: Sequence[Blob], memory: int) -> int:
     """The shapes of a layer's tops; `memory` is the number of values in tops so far, the new one is returned."""
-    if layer.layer_param.type in _READ_IMAGES:
-        glog.info("output data size: " + ",".join(map(str, [*tops[0].shape, 1, 1, 1][:4])))
     glog.info(f"Setting up {layer.layer_param.name}")
     for j, blob in enumerate(tops):
         glog.info(f"Top shape: {blob.shape_string()}")

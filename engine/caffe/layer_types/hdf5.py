@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe import rng
+from caffe import glog, rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import read_bytes
@@ -40,11 +40,13 @@ class HDF5Data(Layer):
             raise self.fault("does not transform its data; remove transform_param")
         if param.batch_size < 1:
             raise self.fault("hdf5_data_param.batch_size must be given and positive")
+        glog.info(f"Loading list of HDF5 filenames from: {param.source}")
         try:
             listed = read_bytes(param.source, "a list of HDF5 files").decode(errors="surrogateescape")
         except CaffeError as error:
             raise self.fault(str(error)) from error
         self._files = listed.split()
+        glog.info(f"Number of HDF5 files: {len(self._files)}")
         if not self._files:
             raise self.fault(f"{param.source}: lists no HDF5 file; give one a line")
         self._order = list(range(len(self._files)))
