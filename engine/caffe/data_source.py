@@ -99,7 +99,8 @@ class DatumCursor:
     def key(self) -> str:
         """The current key, to be shown."""
         assert self._record is not None
-        return self._record[0].decode(errors="replace")
+        text = self._record[0].decode(errors="replace")
+        return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)[:100]
 
     def datum(self) -> caffe_pb2.Datum:
         """The current Datum. Raises CaffeError for a value that is none (the caller says where: `path`, `key`)."""

@@ -7,3 +7,7 @@ class CaffeError(RuntimeError):
     The message is one line: what is wrong, in which file, layer or field, and what to do. Where real Caffe
     aborts the process with a failed CHECK, this is raised instead.
     """
+
+    def __init__(self, message: str = ""):
+        # names and keys in files by others may hold anything
+        super().__init__(" ".join(message.splitlines()))

@@ -55,7 +55,7 @@ class Stream:
             raise CaffeError(f"uniform numbers need min <= max, not min {low} and max {high}")
         bottom = np.float32(low)
         top = np.nextafter(np.float32(high), np.float32(np.inf))
-        if not np.isfinite(top - bottom):
+        if not float(top) - float(bottom) <= float(np.finfo(np.float32).max):
             raise CaffeError(f"uniform numbers need a finite range, not {low} … {high}")
         values = np.empty(n, np.float32)
         done = 0

@@ -155,7 +155,8 @@ def _upgrade_layer(old: caffe_pb2.V1LayerParameter) -> caffe_pb2.LayerParameter:
     if old.HasField("type"):
         layer.type = type_name(old.type)
     for field, value in old.ListFields():
-        if field.name in _CHANGED:
+        # a fork's V1 may have fields that its own later layers lack
+        if field.name in _CHANGED or field.name not in layer.DESCRIPTOR.fields_by_name:
             continue
         if field.label == field.LABEL_REPEATED:
             getattr(layer, field.name).extend(value)

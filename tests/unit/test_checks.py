@@ -90,6 +90,10 @@ def test_ranges_of_layers_and_sharing_of_nets(net):
     said("cannot be written", one.save_hdf5, "/nowhere/at/all.h5")
 
 
+def test_a_name_of_several_lines(net):
+    said(r"layer 'a b': unknown bottom blob 'c d'", net, ip("a\\nb", "c\\nd", "y"))
+
+
 def test_a_layer_type_is_registered_once():
     class Again(caffe.layer_types.TensorLayer):
         type = "ReLU"

@@ -81,6 +81,13 @@ def test_a_layer_of_a_fork_with_fields_of_its_own(by_environment, tmp_path):
     assert done.stdout.splitlines() == ["[6. 6.]", "5 3.0 140", "True"], done.stderr
 
 
+def test_a_wrong_file_in_the_environment_ends_a_command_with_one_line(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "caffe.cli", "train", "--solver", "x"], cwd=tmp_path,
+                          env={**os.environ, "CAFFE_PROTO": "gone.proto"}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("caffe: error: CAFFE_PROTO: gone.proto: not found") and done.stderr.count("\n") == 1
+
+
 def test_the_text_of_our_own_proto_is_read_as_protoc_reads_it():
     """Field by field, defaults and all, apart from how types are named."""
     theirs = FileDescriptorProto()

@@ -23,5 +23,16 @@ def extend(file: str | os.PathLike) -> None:
     extend_messages(os.fspath(file))
 
 
-for _file in filter(None, os.environ.get("CAFFE_PROTO", "").split(os.pathsep)):
-    extend(_file)
+def _extend_by_environment() -> None:
+    from caffe.errors import CaffeError
+
+    for file in filter(None, os.environ["CAFFE_PROTO"].split(os.pathsep)):
+        try:
+            extend(file)
+        except CaffeError as error:
+            # while the package is being imported, nobody could catch it
+            raise SystemExit(f"caffe: error: CAFFE_PROTO: {error}") from None
+
+
+if os.environ.get("CAFFE_PROTO"):
+    _extend_by_environment()
