@@ -150,6 +150,8 @@ def draw_net(caffe_net: caffe_pb2.NetParameter, rankdir: str, ext: str = "png", 
     Raises CaffeError if pydot or the program dot is missing.
     """
     graph = get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm)
+    if ext == "raw":
+        return graph.to_string().encode()
     try:
         return graph.create(format=ext)
     except FileNotFoundError:

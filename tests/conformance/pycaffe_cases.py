@@ -13,7 +13,8 @@ import numpy as np
 
 NET = """
 name: "small"
-layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 4 dim: {channels} dim: {h} dim: {w} }} }} }}
+layer {{ name: "data" type: "Input" top: "data"
+  input_param {{ shape {{ dim: 4 dim: {channels} dim: {h} dim: {w} }} }} }}
 layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
   convolution_param {{ num_output: 4 kernel_size: 3 stride: 2 }} }}
 layer {{ name: "relu" type: "ReLU" bottom: "conv" top: "conv" }}
@@ -133,7 +134,7 @@ def coordinates(caffe):
         score = L.Pooling(L.Convolution(data, num_output=1, kernel_size=3, pad=20), kernel_size=stride, stride=stride)
         top = crop(L.Deconvolution(score, kernel_size=kernel, stride=stride, pad=pad), data)
         param = top.fn.params["crop_param"]
-        found["crop " + name] = np.array([param["axis"]] + list(param["offset"]), float)
+        found["crop " + name] = np.array([param["axis"], *param["offset"]], float)
     return found
 
 
@@ -176,14 +177,15 @@ def record_drawings():
 
 def drawings(caffe):
     """What is drawn for DRAWN, with a name and without, as text, for each of DRAWINGS."""
-    import caffe.draw
     from google.protobuf import text_format
+
+    import caffe.draw
 
     found = {}
     for text in (DRAWN, DRAWN.split("\n", 2)[2]):
         net = text_format.Merge(text, caffe.proto.caffe_pb2.NetParameter())
         for rankdir, label_edges, phase, rates in DRAWINGS:
             graph = caffe.draw.get_pydot_graph(net, rankdir, label_edges, phase, rates)
-            name = "draw {} {} phase {}".format(net.name, rankdir, phase)
-            found[name] = np.array(json.dumps([graph.said] + graph.parts))
+            name = f"draw {net.name} {rankdir} phase {phase}"
+            found[name] = np.array(json.dumps([graph.said, *graph.parts]))
     return found

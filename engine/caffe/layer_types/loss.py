@@ -138,6 +138,8 @@ class SoftmaxWithLoss(LossLayer):
         self.refuse_label_gradient(propagate_down)
         if not propagate_down[0]:
             return
+        if not hasattr(self, "prob"):  # no forward yet: the gradient is that of what the bottoms hold
+            self.forward(bottom, top)
         weight = top[0].diff_tensor()
         gradient = self.prob.scatter_add(1, self.label, -torch.ones_like(self.prob[:, :1]))
         gradient = torch.where(self.counted, gradient, 0) * (weight / self.divisor(weight))
