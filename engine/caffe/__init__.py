@@ -21,7 +21,6 @@ _HOMES = {
     "Classifier": "classifier",
     "Detector": "detector",
     "Timer": "timer",
-    "NCCL": "parallel",
     "set_random_seed": "rng",
     "layers": "net_spec",
     "params": "net_spec",
