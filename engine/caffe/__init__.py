@@ -26,7 +26,7 @@ _HOMES = {
     "params": "net_spec",
     "NetSpec": "net_spec",
     "to_proto": "net_spec",
-    "init_log": "glog",
+    "init_log": "log_setup",
     "log": "glog",
     **dict.fromkeys(("get_solver", "SGDSolver", "NesterovSolver", "AdaGradSolver", "RMSPropSolver", "AdaDeltaSolver",
                      "AdamSolver"), "solvers"),

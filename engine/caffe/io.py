@@ -231,4 +231,4 @@ def _resize_mean(mean: np.ndarray, size: Sequence[int]) -> Any:
     low, high = mean.min(), mean.max()
     span = high - low or 1
     resized = resize_image(((mean - low) / span).transpose(1, 2, 0), size)
-    return resized.transpose(2, 0, 1) * span + low
+    return resized.transpose(2, 0, 1) * np.float32(span) + np.float32(low)
