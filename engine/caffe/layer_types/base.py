@@ -79,10 +79,11 @@ class Layer:
     # -- for the net -----------------------------------------------------------------------------------------
     def set_up(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Layer::SetUp: check the counts, set up, reshape, put the loss weights into the tops' diffs."""
-        self._check_count("bottom", len(bottom), self.bottoms)
-        self._check_count("top", len(top), self.tops)
-        if self.same_count and len(bottom) != len(top):
-            raise self.fault(f"has {len(bottom)} bottom(s) and {len(top)} top(s); it needs as many tops as bottoms")
+        if self.layer_param.type != "Python":  # a user's class may mean other things by these names
+            self._check_count("bottom", len(bottom), self.bottoms)
+            self._check_count("top", len(top), self.tops)
+            if self.same_count and len(bottom) != len(top):
+                raise self.fault(f"has {len(bottom)} bottom(s) and {len(top)} top(s); it needs as many tops as bottoms")
         self.bottom_need_backward = [True] * len(bottom)
         self.setup(bottom, top)
         self.param_propagate_down = [True] * len(self.blobs)
