@@ -15,7 +15,7 @@ import torch
 
 from caffe import binaryproto, context
 from caffe.binaryproto import blob_shape, is_legacy
-from caffe.errors import CaffeError
+from caffe.errors import CaffeError, CaffeTypeError
 from caffe.proto import caffe_pb2
 
 MAX_AXES = 32
@@ -96,8 +96,10 @@ class Blob:
     def count(self) -> int:
         return prod(self._shape)
 
-    def reshape(self, *shape: int) -> None:
+    def reshape(self, *shape: int, **named: int) -> None:
         """Change the shape; the memory stays where it is unless it must grow (then it is zero)."""
+        if named:
+            raise CaffeTypeError(f"Blob.reshape takes the dimensions in order, no {', '.join(named)}")
         if len(shape) > MAX_AXES:
             raise CaffeError(f"a blob has at most {MAX_AXES} axes; {len(shape)} were asked for")
         shape = tuple(int(n) for n in shape)
@@ -215,6 +217,15 @@ class BlobVec(list):
     def __init__(self, blobs: Iterable[Blob] = (), dtype: np.dtype | type = np.float32):
         super().__init__(blobs)
         self._dtype = dtype
+
+    def append(self, blob: Blob) -> None:
+        if not isinstance(blob, Blob):
+            raise CaffeTypeError(f"a layer's parameters are Blobs, not {type(blob)}; add_blob(*shape) makes one")
+        super().append(blob)
+
+    def extend(self, blobs: Iterable[Blob]) -> None:
+        for blob in blobs:
+            self.append(blob)
 
     def add_blob(self, *shape: int) -> None:
         """Append a zero blob of the given shape."""

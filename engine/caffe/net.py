@@ -352,6 +352,8 @@ class Net:
 
     def share_with(self, other: Net) -> None:
         """Use the parameter memory of the layers of the same name in `other` (Net::ShareTrainedLayersWith)."""
+        if not isinstance(other, Net):
+            raise CaffeTypeError(f"share_with takes another Net, not {type(other)}")
         weights.share(self, other)
 
     def save(self, file: str | PathLike) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pycaffe_cases as cases
 import pytest
+from pycaffe_idioms import idioms
 
 import caffe
 
@@ -48,3 +49,18 @@ def test_drawings_are_real_caffes(recorded, monkeypatch):
     assert set(ours) == {name for name in recorded if name.startswith("draw ")}
     for name, text in ours.items():
         assert json.loads(str(text)) == json.loads(str(recorded[name])), name
+
+
+def test_scripts_get_what_real_caffe_gives(recorded, tmp_path):
+    ours = {"idiom " + name: value for name, value in idioms(caffe, tmp_path).items()}
+    assert set(ours) == {name for name in recorded if name.startswith("idiom ")}
+    for name, found in ours.items():
+        expected = recorded[name]
+        if name.startswith("idiom fault"):
+            # an exception here may be of more types, but is of all those that a script could catch there
+            assert set(str(expected).split()) <= set(str(found).split()), name
+        elif expected.dtype.kind == "U":
+            assert json.loads(str(found)) == json.loads(str(expected)), name
+        else:
+            assert (found.shape, found.dtype) == (expected.shape, expected.dtype), name
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max(), err_msg=name)
