@@ -210,6 +210,23 @@ def test_users_layers_may_use_any_names(tmp_path, monkeypatch):
     assert net.layers[0].name == "mine" and net.blobs["q"].data.shape == (2, 2)
 
 
+def test_users_layers_follow_a_new_shape_of_the_input(tmp_path, monkeypatch):
+    (tmp_path / "layer_that_doubles.py").write_text(
+        "import caffe\n\nclass Doubling(caffe.Layer):\n"
+        "    def reshape(self, bottom, top):\n        top[0].reshape(*bottom[0].data.shape)\n"
+        "    def forward(self, bottom, top):\n        top[0].data[...] = 2 * bottom[0].data\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    doubling = ('layer {{ name: "{1}" type: "Python" bottom: "{0}" top: "{1}" '
+                'python_param {{ module: "layer_that_doubles" layer: "Doubling" }} }}')
+    file = tmp_path / "net.prototxt"
+    file.write_text('input: "x" input_shape { dim: 3 dim: 2 }' + doubling.format("x", "y") + doubling.format("y", "z"))
+    net = caffe.Net(str(file), caffe.TEST)
+    net.blobs["x"].reshape(4, 1, 5)
+    net.blobs["x"].data[...] = 3
+    assert net.forward()["z"].shape == net.blobs["y"].data.shape == (4, 1, 5)
+    assert (net.blobs["z"].data == 12).all()
+
+
 # -- solvers, timer, log -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"])
@@ -229,6 +246,26 @@ def test_a_solvers_class_decides_and_not_its_file(solver):
     made.test_nets[0].share_with(made.net)
     made.net.params["a"][0].data[...] = 5
     assert (made.test_nets[0].params["a"][0].data == 5).all()
+
+
+def test_nets_outlive_their_solver(solver):
+    made = caffe.get_solver(solver())
+    nets = [made.net, *made.test_nets]
+    del made
+    for net in nets:
+        net.forward()
+        assert net.blobs["a"].data.shape == (4, 3) and net.params["a"][0].diff.shape == (3, 5)
+
+
+def test_an_update_is_the_diff_times_the_rate(solver):
+    made = caffe.SGDSolver(solver())
+    weights = made.net.layers[2].blobs[0]
+    data = weights.data
+    data[...] = 0
+    weights.diff[...] = 1
+    made.apply_update()
+    np.testing.assert_allclose(data, np.full((3, 5), -0.1), rtol=1e-6)
+    assert made.iter == 1
 
 
 def test_timer_measures_from_start_to_stop(monkeypatch, capfd):
