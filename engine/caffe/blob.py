@@ -8,12 +8,13 @@ and what a layer writes the script sees (on a GPU: at its next use of `.data`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from math import prod
 
 import numpy as np
 import torch
 
-from caffe import binaryproto, context
+from caffe import binaryproto, context, memory
 from caffe.binaryproto import blob_shape, is_legacy
 from caffe.errors import CaffeError, CaffeTypeError
 from caffe.proto import caffe_pb2
@@ -40,7 +41,7 @@ class SyncedMemory:
     def host(self, write: bool) -> np.ndarray:
         """The host's array, up to date; `write` says that the caller may change it."""
         if self._host is None:
-            self._host = np.zeros(self.size, self.dtype)
+            self._host = _zeros(self.size, self.dtype)
         if self.head == AT_DEVICE:
             assert self._device is not None
             torch.from_numpy(self._host).copy_(self._device)
@@ -71,6 +72,15 @@ class SyncedMemory:
             self.host(write=True)
         elif self.head == SYNCED:
             self.head = AT_HOST
+
+
+def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros on the host. Raises CaffeError where they cannot be had, before the system ends the process for them."""
+    if size * dtype.itemsize <= memory.total_bytes():
+        with suppress(MemoryError):
+            return np.zeros(size, dtype)
+    raise CaffeError(f"there is not enough memory for a blob of {size} numbers, {size * dtype.itemsize / 2**30:.1f} GB; "
+                     "use a smaller batch or smaller sizes")
 
 
 class Blob:

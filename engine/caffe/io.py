@@ -103,7 +103,10 @@ def load_image(filename: str | os.PathLike, color: bool = True) -> np.ndarray:
     name = os.fspath(filename)
     if not os.path.exists(name):
         raise CaffeFileNotFoundError(f"{name}: not found, an image was expected")
-    pixels = cv2.imread(name, cv2.IMREAD_UNCHANGED)
+    try:
+        pixels = cv2.imread(name, cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # more pixels than there is memory for
+        pixels = None
     if pixels is None:
         raise CaffeError(f"{name}: is not an image that can be read, or is damaged")
     image = pixels.astype(np.float64)

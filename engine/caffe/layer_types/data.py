@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from caffe import context, fillers, rng
+from caffe import context, fillers, glog, rng
 from caffe.blob import Blob
 from caffe.data_source import DatumCursor
 from caffe.data_transformer import DataTransformer
@@ -75,7 +75,7 @@ class DummyData(Layer):
 
 @register
 class Data(Layer):
-    """Images, and labels if there is a second top, from an LMDB of Datums, through transform_param.
+    """Images, and labels if there is a second top, from an LMDB or a LevelDB of Datums, through transform_param.
 
     batch_size Datums a forward, in the order of the keys, starting again at the end; each batch has the shape
     of its first image. With several solvers each takes every n-th Datum in TRAIN. `rand_skip` and `prefetch`
@@ -89,13 +89,10 @@ class Data(Layer):
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         param = self.layer_param.data_param
-        if param.backend != caffe_pb2.DataParameter.LMDB:
-            raise self.fault(f"{param.source}: its backend is LEVELDB, also where none is given; only LMDB can be "
-                             "read: convert the data and set backend: LMDB")
         if param.batch_size < 1:
             raise self.fault("data_param.batch_size must be given and positive")
         try:
-            self.cursor = DatumCursor(param.source)
+            self.cursor = DatumCursor(param.source, param.backend)
             self.transform = DataTransformer(self.layer_param.transform_param, self.phase)
         except CaffeError as error:
             raise self.fault(str(error)) from error
@@ -104,6 +101,7 @@ class Data(Layer):
         with self._naming_the_datum():
             image = self.transform.image_of(self.cursor.datum())
             self._shape(top, self.transform.shape(image))
+        glog.info("output data size: " + ",".join(map(str, [*top[0].shape, 1, 1, 1][:4])))
         self.transform.seed()
         rng.main().uint32(1)
         self.offset = 0
