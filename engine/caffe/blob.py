@@ -154,6 +154,15 @@ class Blob:
         """The gradient's own memory as a writable array of `shape`."""
         return self._diff.host(write=True)[: self.count].reshape(self._shape)
 
+    # addresses on the device, for layers with kernels of their own; a CPU build of Caffe has no such attributes
+    _gpu_data_ptr = property(lambda self: self._address(self._data))
+    _gpu_diff_ptr = property(lambda self: self._address(self._diff))
+
+    def _address(self, memory: SyncedMemory) -> int:
+        if context.device().shares_host:
+            raise AttributeError("blobs have an address on the device only in GPU mode: call caffe.set_mode_gpu()")
+        return memory.device(write=True).data_ptr()
+
     # -- tensors for layers and solvers -----------------------------------------------------------------------
     def tensor(self) -> torch.Tensor:
         """The data on the current device, to read."""
