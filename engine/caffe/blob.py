@@ -16,7 +16,7 @@ import torch
 
 from caffe import binaryproto, context, memory
 from caffe.binaryproto import blob_shape, is_legacy
-from caffe.errors import CaffeError
+from caffe.errors import CaffeError, CaffeTypeError
 from caffe.proto import caffe_pb2
 
 MAX_AXES = 32
@@ -106,8 +106,10 @@ class Blob:
     def count(self) -> int:
         return prod(self._shape)
 
-    def reshape(self, *shape: int) -> None:
+    def reshape(self, *shape: int, **named: int) -> None:
         """Change the shape; the memory stays where it is unless it must grow (then it is zero)."""
+        if named:
+            raise CaffeTypeError(f"Blob.reshape takes the dimensions in order, no {', '.join(named)}")
         if len(shape) > MAX_AXES:
             raise CaffeError(f"a blob has at most {MAX_AXES} axes; {len(shape)} were asked for")
         shape = tuple(int(n) for n in shape)
@@ -151,6 +153,15 @@ class Blob:
     def diff(self) -> np.ndarray:
         """The gradient's own memory as a writable array of `shape`."""
         return self._diff.host(write=True)[: self.count].reshape(self._shape)
+
+    # addresses on the device, for layers with kernels of their own; a CPU build of Caffe has no such attributes
+    _gpu_data_ptr = property(lambda self: self._address(self._data))
+    _gpu_diff_ptr = property(lambda self: self._address(self._diff))
+
+    def _address(self, memory: SyncedMemory) -> int:
+        if context.device().shares_host:
+            raise AttributeError("blobs have an address on the device only in GPU mode: call caffe.set_mode_gpu()")
+        return memory.device(write=True).data_ptr()
 
     # -- tensors for layers and solvers -----------------------------------------------------------------------
     def tensor(self) -> torch.Tensor:
@@ -225,6 +236,15 @@ class BlobVec(list):
     def __init__(self, blobs: Iterable[Blob] = (), dtype: np.dtype | type = np.float32):
         super().__init__(blobs)
         self._dtype = dtype
+
+    def append(self, blob: Blob) -> None:
+        if not isinstance(blob, Blob):
+            raise CaffeTypeError(f"a layer's parameters are Blobs, not {type(blob)}; add_blob(*shape) makes one")
+        super().append(blob)
+
+    def extend(self, blobs: Iterable[Blob]) -> None:
+        for blob in blobs:
+            self.append(blob)
 
     def add_blob(self, *shape: int) -> None:
         """Append a zero blob of the given shape."""

@@ -6,8 +6,9 @@ The rules of assembly are those of Net::Init in src/caffe/net.cpp.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike, fspath
 from typing import Any
 
@@ -17,7 +18,8 @@ import torch
 from caffe import batches, net_log, weights
 from caffe.blob import Blob
 from caffe.border import naming
-from caffe.errors import CaffeError
+from caffe.errors import CaffeError, CaffeTypeError, CaffeValueError
+from caffe.glog import warning
 from caffe.graph import filter_net, insert_splits, unknown_bottom
 from caffe.layer_types import Layer, create_layer
 from caffe.layer_types.memory_data import MemoryData
@@ -307,6 +309,10 @@ class Net:
         """Forward and backward over arrays of any length, batch by batch: (blobs, diffs) over all."""
         return batches.forward_backward_all(self, blobs, diffs, arrays)
 
+    def _batch(self, blobs: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """The arrays in parts of the size of the net's batch; the last part padded with zeros."""
+        return batches.split(self, blobs)
+
     def reshape(self) -> None:
         """Let every layer reshape its tops, as after a change of an input's shape."""
         for i, layer in enumerate(self.layers):
@@ -350,7 +356,7 @@ class Net:
 
     def _layer_index(self, name: str) -> int:
         if name not in self._layer_names:
-            raise CaffeError(f"the net has no layer '{name}'; its layers: {', '.join(self._layer_names)}")
+            raise CaffeValueError(f"the net has no layer '{name}'; its layers: {', '.join(self._layer_names)}")
         return self._layer_names.index(name)
 
     # -- callbacks ----------------------------------------------------------------------------------------------
@@ -378,6 +384,8 @@ class Net:
 
     def share_with(self, other: Net) -> None:
         """Use the parameter memory of the layers of the same name in `other` (Net::ShareTrainedLayersWith)."""
+        if not isinstance(other, Net):
+            raise CaffeTypeError(f"share_with takes another Net, not {type(other)}")
         weights.share(self, other)
 
     def save(self, file: str | PathLike) -> None:
@@ -396,38 +404,39 @@ class Net:
         return owner.blob is self.layers[layer_index].blobs[blob_index]
 
     # -- pycaffe's views ------------------------------------------------------------------------------------------
-    @property
+    # made once: scripts hold on to these dictionaries and ask for them in their innermost loops
+    @cached_property
     def blobs(self) -> OrderedDict[str, Blob]:
         """The blobs by name, from input to output."""
         return OrderedDict(zip(self._blob_names, self._blobs))
 
-    @property
+    @cached_property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         return OrderedDict(zip(self._blob_names, self._blob_loss_weights))
 
-    @property
+    @cached_property
     def params(self) -> OrderedDict[str, list[Blob]]:
         """The parameter blobs by layer name, for layers that have any."""
         return OrderedDict((name, layer.blobs) for name, layer in self.layer_dict.items() if len(layer.blobs))
 
-    @property
+    @cached_property
     def layer_dict(self) -> OrderedDict[str, Layer]:
         return OrderedDict(zip(self._layer_names, self.layers))
 
-    @property
+    @cached_property
     def inputs(self) -> list[str]:
         return [self._blob_names[i] for i in self._inputs]
 
-    @property
+    @cached_property
     def outputs(self) -> list[str]:
         return [self._blob_names[i] for i in self._outputs]
 
-    @property
+    @cached_property
     def top_names(self) -> OrderedDict[str, list[str]]:
         return OrderedDict((name, [self._blob_names[k] for k in ids])
                            for name, ids in zip(self._layer_names, self._tops))
 
-    @property
+    @cached_property
     def bottom_names(self) -> OrderedDict[str, list[str]]:
         return OrderedDict((name, [self._blob_names[k] for k in ids])
                            for name, ids in zip(self._layer_names, self._bottoms))
@@ -444,9 +453,12 @@ def _arguments(*args, phase: int | None = None, level: int = 0, stages: Sequence
     """phase, level, stages, weights from pycaffe's two orders of arguments."""
     if len(args) == 2 and isinstance(args[0], (str, PathLike)):
         weights, phase = args
+        warning("DEPRECATION WARNING - deprecated use of Python interface")
+        warning('Use this instead (with the named "weights" parameter):')
+        warning(f"Net(FILE, {phase}, weights='{fspath(weights)}')")
     elif args:
         phase, level, stages, weights = (*args, phase, level, stages, weights)[: len(args)] + (
             (phase, level, stages, weights)[len(args):])
     if phase is None or phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
-        raise CaffeError("Net needs a phase: caffe.Net(file, caffe.TEST) or caffe.Net(file, caffe.TRAIN)")
-    return phase, level, list(stages or ()), weights
+        raise CaffeTypeError("Net needs a phase: caffe.Net(file, caffe.TEST) or caffe.Net(file, caffe.TRAIN)")
+    return int(phase), level, list(stages or ()), weights

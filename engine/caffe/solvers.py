@@ -388,13 +388,15 @@ def _beside(model: str, state_file: str) -> str:
     return moved if not os.path.exists(model) and os.path.exists(moved) else model
 
 
-def _solver_class(rule: updates.Rule) -> type[Solver]:
+def _solver_class(rule: updates.Rule, base: type[Solver]) -> type[Solver]:
     doc = f"A Solver with Caffe's {rule.name} update."
-    return type(f"{rule.name}Solver", (Solver,), {"rule": rule, "__doc__": doc, "__module__": __name__})
+    return type(f"{rule.name}Solver", (base,), {"rule": rule, "__doc__": doc, "__module__": __name__})
 
 
-SOLVERS = {name: _solver_class(rule) for name, rule in updates.RULES.items()}
-SGDSolver = SOLVERS["SGD"]
+SGDSolver = _solver_class(updates.RULES["SGD"], Solver)
+# as in Caffe, every other rule's solver is an SGDSolver too
+SOLVERS = {name: SGDSolver if name == "SGD" else _solver_class(rule, SGDSolver)
+           for name, rule in updates.RULES.items()}
 NesterovSolver = SOLVERS["Nesterov"]
 AdaGradSolver = SOLVERS["AdaGrad"]
 RMSPropSolver = SOLVERS["RMSProp"]
