@@ -13,6 +13,7 @@ import time
 
 _LEVELS = {"I": 0, "W": 1, "E": 2, "F": 3}
 _minimum: int | None = None  # as init_log was told; None: as the environment says by then
+_root = True  # False in all but the first of several processes that train together
 
 
 def init_log(level: int = 0, stderr: bool = True) -> None:
@@ -32,8 +33,15 @@ def _write(letter: str, message: str) -> None:
     sys.stderr.write(f"{letter}{stamp} {threading.get_native_id():5d} {place}] {message}\n")
 
 
+def only_if(root: bool) -> None:
+    """Whether this process logs what a training tells of itself: only the first of several does."""
+    global _root
+    _root = root
+
+
 def info(message: str) -> None:
-    _write("I", message)
+    if _root:
+        _write("I", message)
 
 
 def warning(message: str) -> None:

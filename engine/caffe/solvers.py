@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,11 @@ class Solver:
         self._smoothed_loss = 0.0
         self._last_display = 0
         self._timer = time.perf_counter()
+        # asked once an iteration and once a test batch: "stop", "snapshot", or "" to go on
+        self.requested_action: Callable[[], str] = lambda: ""
+        self._stopped = False
+        # what all processes of a training do when this one is asked for something; see `parallel`
+        self.agree: Callable[[str], str] = lambda request: request
 
     @property
     def type(self) -> str:
@@ -113,7 +119,11 @@ class Solver:
         while self.iter < stop:
             self.net.clear_param_diffs()
             if self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
-                self.test_all()
+                if context.root_solver():
+                    self.test_all()
+                self._stopped = self.agree("stop" if self._stopped else "") == "stop"
+                if self._stopped:
+                    break
             for on_start, _ in self._callbacks:
                 on_start()
             display = self._due(self.param.display)
@@ -125,8 +135,12 @@ class Solver:
             for _, on_gradients_ready in self._callbacks:
                 on_gradients_ready()
             self.apply_update()
-            if self._due(self.param.snapshot) and context.root_solver():
+            request = self.agree(self.requested_action())
+            if context.root_solver() and (self._due(self.param.snapshot) or request == "snapshot"):
                 self.snapshot()
+            if request == "stop":
+                self._stopped = True
+                break
 
     def solve(self, resume_file: str | PathLike | None = None) -> None:
         """Train to max_iter, from a .solverstate if given; snapshot at the end, display and test once more."""
@@ -136,9 +150,15 @@ class Solver:
             glog.info(f"Restoring previous solver status from {fspath(resume_file)}")
             self.restore(resume_file)
         start = self.iter
+        self._stopped = False
         self.step(self.param.max_iter - self.iter)
+        if not context.root_solver():
+            return
         if self.param.snapshot_after_train and not (self.param.snapshot and self._due(self.param.snapshot)):
             self.snapshot()
+        if self._stopped:
+            glog.info("Optimization stopped early.")
+            return
         if self._due(self.param.display):
             loss = self.net._forward(0, len(self.net.layers) - 1)
             self._update_smoothed_loss(loss, start)
@@ -275,7 +295,7 @@ class Solver:
         return f"{self.param.snapshot_prefix}_iter_{self.iter}{ending}"
 
     def _check_snapshot_prefix(self) -> None:
-        if not self.param.snapshot:
+        if not self.param.snapshot or not context.root_solver():
             return
         if not self.param.HasField("snapshot_prefix"):
             raise CaffeError("solver: has snapshot but no snapshot_prefix; say where snapshots go")
@@ -285,8 +305,10 @@ class Solver:
                              f"make the folder '{folder}' and let it be written to")
 
     # -- pycaffe's extras ----------------------------------------------------------------------------------------------
-    def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
-        """Call the two functions before each iteration and before each update."""
+    def add_callback(self, on_start: Any, on_gradients_ready: Callable[[], Any] | None = None) -> None:
+        """Call the two functions, or those of the NCCL given, before each iteration and before each update."""
+        if on_gradients_ready is None:
+            on_start, on_gradients_ready = on_start.on_start, on_start.on_gradients_ready
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
