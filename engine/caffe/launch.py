@@ -70,6 +70,7 @@ def _start(rank: int, count: int, port: int, arguments: Sequence[str]) -> subpro
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",  # rank 0 need not serve the store: this process does
         parallel.LAUNCHER: str(os.getpid()),
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # a lost connection is said in one line
         # modules are found where this process finds them, and nowhere else
         "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path), "PYTHONSAFEPATH": "1",
     }

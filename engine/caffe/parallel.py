@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import time
 import traceback
@@ -211,7 +212,7 @@ def _peers() -> Iterator[None]:
     except CaffeError:
         raise
     except RuntimeError as error:
-        reason = str(error).strip().split("\n")[0][:200]
+        reason = re.sub(r"^(\[\S+\] )?(.*?)(\. .*)?$", r"\2", str(error).strip().split("\n")[0])  # gloo's [file:line]
         raise PeerLost("another process of this training has ended, or did not answer within "
                        f"{timeout().total_seconds():g} s (CAFFE_PARALLEL_TIMEOUT): {reason}") from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -72,7 +73,7 @@ def main(folder: Path, rank: int, count: int, uids: list[str]) -> None:
     caffe.set_solver_count(count)
     caffe.set_solver_rank(rank)
     caffe.set_multiprocess(True)
-    results = {}
+    results: dict[str, Any] = {}
     for case, uid in zip(CASES, uids):
         solver = make_solver(folder, case, BATCH, str(rank))
         results.update({f"{case}/before/{k}": values for k, values in enumerate(weights(solver))})
