@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe import binaryproto, rng
+from caffe import binaryproto, glog, rng
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
@@ -51,6 +51,8 @@ class DataTransformer:
             raise CaffeError("transform_param has both force_color and force_gray; use one")
         if param.HasField("mean_file") and param.mean_value:
             raise CaffeError("transform_param has both mean_file and mean_value; use one")
+        if param.HasField("mean_file"):
+            glog.info(f"Loading mean file from: {param.mean_file}")
         self.mean_image = read_mean(param.mean_file) if param.HasField("mean_file") else None
         self.stream: rng.Stream | None = None
 

@@ -25,31 +25,19 @@ PATIENCE = 5.0  # seconds that processes get to end by themselves once one of th
 _COMMAND = "import sys; from caffe.cli import main; sys.exit(main())"
 
 
-def gpu_numbers(text: str | None) -> list[int]:
-    """The devices that --gpu names: `0`, `0,1`, or `all`; none for none. Raises CaffeError for what is no device."""
-    count = torch.cuda.device_count()
-    if not text:
-        return []
-    if text == "all":
-        return list(range(count))
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise CaffeError(f"--gpu takes device numbers such as 0 or 0,1, or all; not '{text}'") from None
-    if len(set(numbers)) != len(numbers):
-        raise CaffeError(f"--gpu {text}: names a device twice; each trains one part of the batch")
-    for number in numbers:
-        if number < 0 or (count and number >= count):
-            raise CaffeError(f"--gpu {text}: there is no device {number}; this machine has {count} CUDA device(s)")
-    return numbers
-
-
 def train_on(gpus: Sequence[int], arguments: Sequence[str]) -> int:
     """Run `caffe` with these arguments in a process for each GPU, all of one training; the exit status.
 
     SIGINT and SIGHUP go to rank 0, which tells the others at the end of the iteration; SIGTERM to all. If one fails
-    the others are ended, and one line says why. Without CUDA devices as many processes compute on the CPU.
+    the others are ended, and one line says why. Without CUDA devices as many processes compute on the CPU. Raises
+    CaffeError for GPUs that are not there.
     """
+    count = torch.cuda.device_count()
+    for gpu in gpus:
+        if gpu < 0 or (count and gpu >= count):
+            raise CaffeError(f"--gpu: there is no GPU {gpu}; this machine has {count}, counted from 0")
+    if len(set(gpus)) != len(gpus):
+        raise CaffeError("--gpu: names a GPU twice; each takes one part of the training")
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=parallel.timeout())
     processes = [_start(rank, len(gpus), store.port, arguments) for rank in range(len(gpus))]
     with _forwarded(processes):
@@ -74,7 +62,15 @@ def _start(rank: int, count: int, port: int, arguments: Sequence[str]) -> subpro
         # modules are found where this process finds them, and nowhere else
         "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path), "PYTHONSAFEPATH": "1",
     }
-    return subprocess.Popen([sys.executable, "-c", _COMMAND, *arguments], env=environment, start_new_session=True)
+    command = [sys.executable, "-c", _COMMAND, *arguments]
+    if rank:
+        command.append("--logtostderr")  # the file in --log_dir is rank 0's
+    # a signal to rank 0 waits for its handler: `parallel.connect` lets it through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, parallel.HELD_SIGNALS)
+    try:
+        return subprocess.Popen(command, env=environment, start_new_session=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait(processes: Sequence[subprocess.Popen]) -> int:

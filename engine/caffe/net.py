@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import batches, glog, weights
+from caffe import batches, net_log, weights
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.graph import filter_net, insert_splits, unknown_bottom
@@ -65,7 +65,9 @@ class Net:
 
     # -- assembly --------------------------------------------------------------------------------------------
     def _assemble(self, param: caffe_pb2.NetParameter) -> None:
-        param = insert_splits(filter_net(param))
+        filtered = filter_net(param)
+        net_log.starting(filtered)
+        param = insert_splits(filtered)
         self.name = param.name
         self.phase = param.state.phase
         self.layers: list[Layer] = []
@@ -74,6 +76,7 @@ class Net:
         self._blobs: list[Blob] = []
         self._blob_names: list[str] = []
         self._layer_names: list[str] = []
+        self._memory = 0  # values in all tops, for the log
         self._blob_loss_weights: list[float] = []
         self._bottoms: list[list[int]] = []
         self._tops: list[list[int]] = []
@@ -90,12 +93,14 @@ class Net:
                 layer_param.phase = self.phase
             self._append_layer(layer_param, available, known, blob_needs)
         self._skip_useless_backward()
+        net_log.backward_needs(self._layer_names, self._need_backward)
         if param.force_backward:
             self._force_backward()
         for layer, needs in zip(self.layers, self._bottom_need_backward):
             layer.bottom_need_backward = needs
         self._outputs = [available[name] for name in sorted(available)]
         self.debug_info = param.debug_info
+        net_log.finished(self.outputs)
 
     def _append_layer(self, layer_param, available: dict[str, int], known: dict[str, int],
                       blob_needs: list[bool]) -> None:
@@ -104,6 +109,7 @@ class Net:
         if count and count != len(layer_param.bottom):
             raise CaffeError(f"layer '{layer_param.name}': {count} propagate_down for {len(layer_param.bottom)} "
                              "bottom(s); give none or one for each")
+        net_log.creating(layer_param)
         layer = create_layer(layer_param)
         bottoms, needs = [], []
         for j, name in enumerate(layer_param.bottom):
@@ -131,7 +137,9 @@ class Net:
         if layer.auto_tops:
             least = layer.tops[0] if isinstance(layer.tops, tuple) else layer.tops or 0
             tops += [self._append_blob(AUTOMATIC, blob_needs) for _ in range(least - len(tops))]
+        net_log.connecting(layer_param, len(tops))
         layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
+        self._memory = net_log.set_up(layer, [self._blobs[i] for i in tops], self._memory)
         for j, blob_id in enumerate(tops):
             self._blob_loss_weights[blob_id] = layer.top_loss_weight(j)
         index = len(self.layers)
@@ -178,6 +186,7 @@ class Net:
     @staticmethod
     def _share_param(layer: Layer, blob: Blob, spec: caffe_pb2.ParamSpec, owner: Learnable) -> None:
         """Make `blob` use the memory of the parameter of that name (Net::AppendParam)."""
+        net_log.sharing(spec.name, owner.layer, owner.index)
         permissive = spec.share_mode == caffe_pb2.ParamSpec.PERMISSIVE
         if blob.count != owner.blob.count if permissive else blob.shape != owner.blob.shape:
             raise layer.fault(f"cannot share parameter '{spec.name}' of layer '{owner.layer}': its shape is "
@@ -233,7 +242,7 @@ class Net:
                 if layer.top_loss_weight(j):
                     loss += float(torch.dot(blob.tensor().reshape(-1), blob.diff_tensor().reshape(-1)))
             if self.debug_info:
-                self._forward_debug_info(i)
+                net_log.forward(self, i)
             self._run("after_forward", i)
         return loss
 
@@ -244,7 +253,7 @@ class Net:
             if self._need_backward[i]:
                 self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
                 if self.debug_info:
-                    self._backward_debug_info(i)
+                    net_log.backward(self, i)
             self._run("after_backward", i)
 
     def forward(self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None,
@@ -280,6 +289,8 @@ class Net:
         last = len(self.layers) - 1
         loss = self._forward(0, last)
         self._backward(last, 0)
+        if self.debug_info:
+            net_log.all_params(self)
         return loss
 
     def forward_all(self, blobs: Sequence[str] | None = None, **inputs: Any) -> dict[str, np.ndarray]:
@@ -405,29 +416,6 @@ class Net:
 
     def _bottom_ids(self, layer_index: int) -> list[int]:
         return self._bottoms[layer_index]
-
-    # -- debug_info: -----------------------------------------------------------------------------------------------
-    def _forward_debug_info(self, i: int) -> None:
-        for k in self._tops[i]:
-            _log_mean("Forward", self._layer_names[i], f"top blob {self._blob_names[k]}", "data",
-                      self._blobs[k].tensor())
-        for j, blob in enumerate(self.layers[i].blobs):
-            _log_mean("Forward", self._layer_names[i], f"param blob {j}", "data", blob.tensor())
-
-    def _backward_debug_info(self, i: int) -> None:
-        for k, need in zip(self._bottoms[i], self._bottom_need_backward[i]):
-            if need:
-                _log_mean("Backward", self._layer_names[i], f"bottom blob {self._blob_names[k]}", "diff",
-                          self._blobs[k].diff_tensor())
-        layer = self.layers[i]
-        for j, (blob, need) in enumerate(zip(layer.blobs, layer.param_propagate_down)):
-            if need:
-                _log_mean("Backward", self._layer_names[i], f"param blob {j}", "diff", blob.diff_tensor())
-
-
-def _log_mean(direction: str, layer: str, what: str, part: str, values: torch.Tensor) -> None:
-    mean = float(values.abs().mean()) if values.numel() else 0.0
-    glog.info(f"    [{direction}] Layer {layer}, {what} {part}: {glog.number(mean)}")
 
 
 def _arguments(*args, phase: int | None = None, level: int = 0, stages: Sequence[str] | None = None,

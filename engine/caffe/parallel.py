@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -33,6 +34,7 @@ BUCKET = 1 << 22  # numbers that travel together: many small blobs cost more in 
 REQUESTS = ("", "snapshot", "stop")
 GIVEN_BY_LAUNCHERS = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 LAUNCHER = "CAFFE_LAUNCHER"  # the environment variable with the process id of `launch`, where it is the parent
+HELD_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 FAILURE, LOST = "failure", "lost"  # the store's keys: rank of the first process that failed, what the others saw
 
 
@@ -225,14 +227,14 @@ def launched() -> bool:
 
 
 @contextmanager
-def member(gpus: Sequence[int] = ()) -> Iterator[None]:
-    """Inside, this process has its rank, its count and its one of the GPUs, if it is `launched`.
+def member(gpus: list[int]) -> Iterator[list[int]]:
+    """Inside, this process has its rank and count if it is `launched`; the list given is then its own of the GPUs.
 
     Whatever fails inside then ends this process: with a line of what is wrong if it is the first one to fail, else
     without a word.
     """
     if not launched():
-        yield
+        yield gpus
         return
     from torch.distributed.rendezvous import rendezvous
 
@@ -241,10 +243,13 @@ def member(gpus: Sequence[int] = ()) -> Iterator[None]:
         context.set_solver_count(count)
         context.set_solver_rank(rank)
         context.set_multiprocess(True)
-        _choose_gpu(gpus, int(os.environ.get("LOCAL_RANK", rank)))
+        place = int(os.environ.get("LOCAL_RANK", rank))
+        if gpus and place >= len(gpus):
+            raise CaffeError(f"there are more processes on this machine than GPUs for them, {len(gpus)}; start one for "
+                             "each")
         with _peers():
             _joined.append(next(iter(rendezvous("env://", timeout=timeout())))[0])
-        yield
+        yield gpus[place:place + 1]
         if dist.is_initialized():
             dist.destroy_process_group()
     except PeerLost as error:
@@ -258,25 +263,18 @@ def member(gpus: Sequence[int] = ()) -> Iterator[None]:
 
 
 def connect(solver: Solver) -> None:
-    """Make the solver one of the training's, from rank 0's weights; nothing where this process is alone."""
+    """Make the solver one of the training's, from rank 0's weights; nothing where this process is alone.
+
+    What a signal does must be settled by now.
+    """
     if not _joined:
         return
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
     nccl = NCCL(solver)
     nccl.bcast()
     solver.add_callback(nccl)
     if solver.param.layer_wise_reduce:
         solver.net.after_backward(nccl)
-
-
-def _choose_gpu(gpus: Sequence[int], local_rank: int) -> None:
-    """The `local_rank`-th of the GPUs asked for; if none is, the device of that number for a solver in mode GPU."""
-    if gpus and local_rank >= len(gpus):
-        raise CaffeError(f"{len(gpus)} GPUs for more processes on this machine; start one for each")
-    if gpus:
-        context.set_device(gpus[local_rank])
-        context.set_mode_gpu()
-    elif local_rank < torch.cuda.device_count():
-        context.set_device(local_rank)
 
 
 def _line(error: CaffeError) -> str:

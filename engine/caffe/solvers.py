@@ -19,9 +19,11 @@ from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net, read_solver
-from caffe.upgrade import upgrade_net, upgrade_solver
+from caffe.prototxt import read_net
+from caffe.prototxt_text import to_text
+from caffe.upgrade import read_solver_file, upgrade_net
 
+f32 = np.float32
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
 
@@ -38,7 +40,9 @@ class Solver:
         if isinstance(solver_file, caffe_pb2.SolverParameter):
             self.param = solver_file
         else:
-            self.param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+            self.param = read_solver_file(solver_file)
+        if context.root_solver() and glog.enabled():
+            glog.info(f"Initializing solver from parameters: \n{to_text(self.param, utf8=True)}")
         updates.check(self.rule, self.param)
         if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
             context.set_mode_gpu()
@@ -51,8 +55,8 @@ class Solver:
         self.test_nets = self._test_nets()
         self.history = [Blob(*p.blob.shape) for _ in range(self.rule.histories) for p in self.net.learnable_params]
         self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
-        self._losses: list[float] = []
-        self._smoothed_loss = 0.0
+        self._losses: list[np.float32] = []
+        self._smoothed_loss = f32(0)
         self._last_display = 0
         self._timer = time.perf_counter()
         # asked once an iteration and once a test batch: "stop", "snapshot", or "" to go on
@@ -60,6 +64,8 @@ class Solver:
         self._stopped = False
         # what all processes of a training do when this one is asked for something; see `parallel`
         self.agree: Callable[[str], str] = lambda request: request
+        if context.root_solver():
+            glog.info("Solver scaffolding done.")
 
     @property
     def type(self) -> str:
@@ -77,12 +83,16 @@ class Solver:
         if len(given) != 1:
             raise CaffeError(f"solver: needs exactly one of {', '.join(TRAIN_NET_FIELDS)}; "
                              f"it has {', '.join(given) or 'none'}")
-        return self._net(getattr(self.param, given[0]), caffe_pb2.TRAIN, self.param.train_state)
+        source = getattr(self.param, given[0])
+        glog.info("Creating training net " + (f"from {given[0]} file: {source}" if isinstance(source, str)
+                                              else f"specified in {given[0]}."))
+        return self._net(source, caffe_pb2.TRAIN, self.param.train_state)
 
     def _test_nets(self) -> list[Net]:
         """One net for each test_iter: test_net_param, test_net, then net_param or net for those left over."""
-        sources: list = [*self.param.test_net_param, *self.param.test_net]
-        generic = [getattr(self.param, name) for name in ("net_param", "net") if self.param.HasField(name)]
+        sources: list = [(name, source) for name in ("test_net_param", "test_net")
+                         for source in getattr(self.param, name)]
+        generic = [(name, getattr(self.param, name)) for name in ("net_param", "net") if self.param.HasField(name)]
         wanted = len(self.param.test_iter)
         if wanted < len(sources) or (wanted > len(sources) and not generic):
             raise CaffeError(f"solver: has {wanted} test_iter for {len(sources)} test net(s); give one for each")
@@ -92,7 +102,13 @@ class Solver:
             raise CaffeError(f"solver: has {len(states)} test_state for {wanted} test nets; give none or one for each")
         if wanted and self.param.test_interval <= 0:
             raise CaffeError("solver: has test_iter but no test_interval; set how often to test")
-        return [self._net(source, caffe_pb2.TEST, state) for source, state in zip(sources, states)]
+        nets: list[Net] = []
+        for (name, source), state in zip(sources, states):
+            shown = f"{name} file: {source}" if isinstance(source, str) else name
+            glog.info(f"Creating test net (#{len(nets)}) specified by {shown}")
+            nets.append(self._net(source, caffe_pb2.TEST, state))
+            nets[-1].debug_info = self.param.debug_info
+        return nets
 
     def _net(self, source: str | caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
         """A net whose state is, in rising precedence, the phase, the net's own state, the solver's for it."""
@@ -112,9 +128,9 @@ class Solver:
 
     # -- the loop ------------------------------------------------------------------------------------------------
     def step(self, iterations: int) -> None:
-        """Train for so many iterations, testing, displaying and snapshotting when due."""
+        """Train for so many iterations, testing, displaying and snapshotting when due, until asked to stop."""
         start, stop = self.iter, self.iter + iterations
-        self._losses, self._smoothed_loss = [], 0.0
+        self._losses, self._smoothed_loss = [], f32(0)
         self._timer = time.perf_counter()
         while self.iter < stop:
             self.net.clear_param_diffs()
@@ -128,8 +144,10 @@ class Solver:
                 on_start()
             display = self._due(self.param.display)
             self.net.debug_info = bool(display and self.param.debug_info)
-            loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
-            self._update_smoothed_loss(loss, start)
+            loss = f32(0)
+            for _ in range(self.param.iter_size):
+                loss += f32(self.net.forward_backward())
+            self._update_smoothed_loss(loss / f32(self.param.iter_size), start)
             if display:
                 self._display()
             for _, on_gradients_ready in self._callbacks:
@@ -143,9 +161,13 @@ class Solver:
                 break
 
     def solve(self, resume_file: str | PathLike | None = None) -> None:
-        """Train to max_iter, from a .solverstate if given; snapshot at the end, display and test once more."""
+        """Train to max_iter, from a .solverstate if given; snapshot at the end, display and test once more.
+
+        Asked to stop (`requested_action`), it ends after the iteration under way and its snapshot.
+        """
         glog.info(f"Solving {self.net.name}")
         glog.info(f"Learning Rate Policy: {self.param.lr_policy}")
+        self._stopped = False
         if resume_file is not None:
             glog.info(f"Restoring previous solver status from {fspath(resume_file)}")
             self.restore(resume_file)
@@ -161,7 +183,7 @@ class Solver:
             return
         if self._due(self.param.display):
             loss = self.net._forward(0, len(self.net.layers) - 1)
-            self._update_smoothed_loss(loss, start)
+            self._update_smoothed_loss(f32(loss), start)
             glog.info(f"Iteration {self.iter}, loss = {glog.number(self._smoothed_loss)}")
         if self._due(self.param.test_interval):
             self.test_all()
@@ -197,40 +219,50 @@ class Solver:
         glog.info(f"Iteration {self.iter} ({speed}), loss = {glog.number(self._smoothed_loss)}")
         self._timer = time.perf_counter()
         self._last_display = self.iter
-        scores = [(i, k, float(value)) for i in self.net._outputs
-                  for k, value in enumerate(self.net._blobs[i].data.reshape(-1))]
-        _log_scores(self.net, "Train", scores)
+        _log_scores(self.net, "Train", *output_values(self.net))
 
-    def _update_smoothed_loss(self, loss: float, start: int) -> None:
+    def _update_smoothed_loss(self, loss: np.float32, start: int) -> None:
         """The mean of the last average_loss losses; the window begins anew at each `step`."""
         size = len(self._losses)
         if size < self.param.average_loss:
             self._losses.append(loss)
-            self._smoothed_loss = (self._smoothed_loss * size + loss) / (size + 1)
+            self._smoothed_loss = (self._smoothed_loss * f32(size) + loss) / f32(size + 1)
         else:
             place = (self.iter - start) % self.param.average_loss
-            self._smoothed_loss += (loss - self._losses[place]) / self.param.average_loss
+            self._smoothed_loss += (loss - self._losses[place]) / f32(self.param.average_loss)
             self._losses[place] = loss
 
     def test_all(self) -> None:
         """Run every test net over its test_iter batches and log its mean outputs."""
         for i in range(len(self.test_nets)):
-            self._test(i)
+            if not self._stopped:
+                self._test(i)
 
     def _test(self, index: int) -> None:
         glog.info(f"Iteration {self.iter}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
         net.share_with(self.net)
-        total_loss = 0.0
-        sums: dict[tuple[int, int], float] = {}
+        total_loss, places, totals = f32(0), list[int](), None
         for _ in range(batches):
-            total_loss += net._forward(0, len(net.layers) - 1)
-            for i in net._outputs:
-                for k, value in enumerate(net._blobs[i].data.reshape(-1)):
-                    sums[i, k] = sums.get((i, k), 0.0) + float(value)
+            self._heed_requests()
+            if self._stopped:
+                glog.info("Test interrupted.")
+                return
+            total_loss += f32(net._forward(0, len(net.layers) - 1))
+            places, values = output_values(net)
+            totals = values if totals is None else totals + values
         if self.param.test_compute_loss:
-            glog.info(f"Test loss: {glog.number(total_loss / batches)}")
-        _log_scores(net, "Test", [(i, k, total / batches) for (i, k), total in sums.items()])
+            glog.info(f"Test loss: {glog.number(total_loss / f32(batches))}")
+        if totals is not None:
+            _log_scores(net, "Test", places, totals / f32(batches))
+
+    def _heed_requests(self) -> None:
+        """While testing, snapshots are written at once, and a wish to stop ends the test."""
+        while request := self.requested_action():
+            if request == "snapshot":
+                self.snapshot()
+            else:
+                self._stopped = True
 
     # -- snapshots -------------------------------------------------------------------------------------------------
     def snapshot(self) -> None:
@@ -263,6 +295,7 @@ class Solver:
                                  f"needs {blob.shape}; the state is of another net")
         if state.HasField("learned_net"):
             self.net.copy_from(_beside(state.learned_net, file))
+        glog.info("SGDSolver: restoring history")
         for blob, proto in zip(self.history, state.history):
             blob.from_proto(proto, reshape=False)
         self.iter, self.current_step = state.iter, state.current_step
@@ -316,12 +349,24 @@ class Solver:
         net.share_with(self.net)
 
 
-def _log_scores(net: Net, kind: str, scores: list[tuple[int, int, float]]) -> None:
-    """Log (blob, place in it, value) rows as Caffe does, with the weighted value for losses."""
-    for n, (blob_id, _, value) in enumerate(scores):
-        weight = net._blob_loss_weights[blob_id]
-        weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
-        glog.info(f"    {kind} net output #{n}: {net._blob_names[blob_id]} = {glog.number(value)}{weighted}")
+def output_values(net: Net) -> tuple[list[int], np.ndarray]:
+    """All values of the net's outputs in one float32 array, and for each the blob that it is of."""
+    arrays = [net._blobs[i].data.reshape(-1) for i in net._outputs]
+    places = [i for i, array in zip(net._outputs, arrays) for _ in array]
+    return places, np.concatenate(arrays).astype(f32) if arrays else np.empty(0, f32)
+
+
+def _log_scores(net: Net, kind: str, places: list[int], values: np.ndarray) -> None:
+    """Log the outputs' values as Caffe does, with the weighted value for losses."""
+    for n, (blob_id, value) in enumerate(zip(places, values)):
+        glog.info(f"    {kind} net output #{n}: {score_text(net, blob_id, value)}")
+
+
+def score_text(net: Net, blob_id: int, value: np.float32) -> str:
+    """`loss = 0.7 (* 1 = 0.7 loss)`: an output's name and value, for a loss with its weight and their product."""
+    weight = f32(net._blob_loss_weights[blob_id])
+    weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
+    return f"{net._blob_names[blob_id]} = {glog.number(value)}{weighted}"
 
 
 def _beside(model: str, state_file: str) -> str:
@@ -346,7 +391,11 @@ AdamSolver = SOLVERS["Adam"]
 
 def get_solver(solver_file: str | PathLike) -> Solver:
     """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
-    param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+    return solver_from(read_solver_file(solver_file), fspath(solver_file))
+
+
+def solver_from(param: caffe_pb2.SolverParameter, source: str) -> Solver:
+    """The solver that the message describes; `source` is named in the error for an unknown type."""
     if param.type not in SOLVERS:
-        raise CaffeError(f"{fspath(solver_file)}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
+        raise CaffeError(f"{source}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
     return SOLVERS[param.type](param)

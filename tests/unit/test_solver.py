@@ -20,6 +20,7 @@ layer { name: "only" type: "ReLU" bottom: "p" top: "extra" include { stage: "ext
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "p" bottom: "y" top: "loss" }
 layer { name: "acc" type: "Accuracy" bottom: "p" bottom: "y" top: "acc" include { phase: TEST } }
 """
+PREFIX = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ (sgd_)?solver\.cpp:\d+\] ")
 BASE = 'base_lr: 0.1 lr_policy: "fixed" random_seed: 3 '
 
 
@@ -37,7 +38,7 @@ def solver(tmp_path):
 
 def test_display_lines_are_caffes(solver, capfd):
     solver("display: 2 test_iter: 1 test_interval: 3 max_iter: 4").solve()
-    lines = [line.split("] ", 1)[1] for line in capfd.readouterr().err.splitlines()]
+    lines = [line.split("] ", 1)[1] for line in capfd.readouterr().err.splitlines() if PREFIX.match(line)]
     text = "\n".join(lines)
     assert re.search(r"^Iteration 0 \(\S+ iter/s, \S+s/2 iters\), loss = 0\.\d+$", text, re.M)
     assert re.search(r"^    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)$", text, re.M)
@@ -50,10 +51,12 @@ def test_display_lines_are_caffes(solver, capfd):
     assert text.index("Iteration 0, Testing") < text.index("Iteration 0 (")
 
 
-def test_every_line_has_glogs_prefix(solver, capfd):
-    solver("display: 1 max_iter: 1").solve()
+def test_every_line_of_the_training_has_glogs_prefix_and_caffes_file(solver, capfd):
+    made = solver("display: 1 max_iter: 1 test_iter: 1 test_interval: 1")
+    capfd.readouterr()
+    made.solve()
     for line in capfd.readouterr().err.splitlines():
-        assert re.match(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.py:\d+\] ", line), line
+        assert PREFIX.match(line), line
 
 
 @pytest.mark.parametrize(("text", "tests"), [

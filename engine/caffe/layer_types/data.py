@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from caffe import context, fillers, rng
+from caffe import context, fillers, glog, rng
 from caffe.blob import Blob
 from caffe.data_source import DatumCursor
 from caffe.data_transformer import DataTransformer
@@ -104,6 +104,7 @@ class Data(Layer):
         with self._naming_the_datum():
             image = self.transform.image_of(self.cursor.datum())
             self._shape(top, self.transform.shape(image))
+        glog.info("output data size: " + ",".join(map(str, [*top[0].shape, 1, 1, 1][:4])))
         self.transform.seed()
         rng.main().uint32(1)
         self.offset = 0
