@@ -8,6 +8,7 @@ processes of batch b take the steps of one with batch n·b. On CUDA devices NCCL
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
@@ -204,6 +205,13 @@ def _form_group(store: Any, net: str) -> None:
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
         dist.init_process_group(backend, store=dist.PrefixStore("group", store), rank=rank, world_size=count,
                                 timeout=timeout())
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    """End the group's threads: left to the end of the interpreter, they may end the process by abort."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 @contextmanager
@@ -250,8 +258,7 @@ def member(gpus: list[int]) -> Iterator[list[int]]:
         with _peers():
             _joined.append(next(iter(rendezvous("env://", timeout=timeout())))[0])
         yield gpus[place:place + 1]
-        if dist.is_initialized():
-            dist.destroy_process_group()
+        _leave()
     except PeerLost as error:
         _end(2, LOST if LAUNCHER in os.environ else FAILURE, _line(error))  # `launch` sees which one it was
     except CaffeError as error:
