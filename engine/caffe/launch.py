@@ -1,7 +1,7 @@
 """`caffe train --gpu 0,1`: a process for each GPU, started, watched and ended together.
 
 Caffe has a thread for each (NCCL<Dtype>::Run in src/caffe/parallel.cpp). Here each runs the same command, and finds
-its place in the variables that torchrun would set: `parallel.member`.
+its place in the variables that torchrun would set: `peers.member`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import FrameType
 import torch
 import torch.distributed as dist
 
-from caffe import parallel
+from caffe import parallel, peers
 from caffe.errors import CaffeError
 
 PATIENCE = 5.0  # seconds that processes get to end by themselves once one of them has failed
@@ -38,12 +38,12 @@ def train_on(gpus: Sequence[int], arguments: Sequence[str]) -> int:
             raise CaffeError(f"--gpu: there is no GPU {gpu}; this machine has {count}, counted from 0")
     if len(set(gpus)) != len(gpus):
         raise CaffeError("--gpu: names a GPU twice; each takes one part of the training")
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=parallel.timeout())
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=peers.timeout())
     processes = [_start(rank, len(gpus), store.port, arguments) for rank in range(len(gpus))]
     with _forwarded(processes):
         try:
             status = _wait(processes)
-            if status and not store.check([parallel.FAILURE]):
+            if status and not store.check([peers.FAILURE]):
                 _explain(processes, store)
             return status
         finally:
@@ -57,7 +57,7 @@ def _start(rank: int, count: int, port: int, arguments: Sequence[str]) -> subpro
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",  # rank 0 need not serve the store: this process does
-        parallel.LAUNCHER: str(os.getpid()),
+        peers.LAUNCHER: str(os.getpid()),
         "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # a lost connection is said in one line
         # modules are found where this process finds them, and nowhere else
         "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path), "PYTHONSAFEPATH": "1",
@@ -91,8 +91,8 @@ def _explain(processes: Sequence[subprocess.Popen], store: dist.TCPStore) -> Non
         rank, number = killed[0]
         text = f"rank {rank} was ended by signal {number} ({signal.strsignal(number)}), so the training has ended"
         sys.stderr.write(f"caffe: error: {text}\n")
-    elif store.check([parallel.LOST]):
-        sys.stderr.write(store.get(parallel.LOST).decode())
+    elif store.check([peers.LOST]):
+        sys.stderr.write(store.get(peers.LOST).decode())
 
 
 def _end(processes: Sequence[subprocess.Popen]) -> None:
