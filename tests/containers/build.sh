@@ -20,6 +20,7 @@ mirror=$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' /etc/apt/sourc
 
 base() { # RELEASE: an image of the name base-RELEASE, with this machine's settings for apt
     local root=$work/$1
+    if buildah inspect --type image "base-$1" > /dev/null 2>&1; then return; fi
     if [[ ! -e $root.done ]]; then
         debootstrap --variant=minbase "$1" "$root" "$mirror" > "$root.log"
         cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
@@ -39,11 +40,18 @@ pip_settings() { # in the form of a pip.conf, whether they come from files or fr
 }
 
 build() { # TARGET: an image of that name
-    local mounts=(--volume "$work/pip.conf:/etc/pip.conf:ro" --volume /etc/ssl/certs:/etc/ssl/certs:ro)
+    local settings=$work/pip.conf certificate
+    pip_settings > "$settings"
+    local mounts=(--volume "$settings:/etc/pip.conf:ro")
+    certificate=$(sed -n 's/^cert = //p' "$settings")
+    if [[ -n $certificate ]]; then # under a name that no package of the image's has
+        sed -i 's|^cert = .*|cert = /etc/pip.pem|' "$settings"
+        mounts+=(--volume "$certificate:/etc/pip.pem:ro")
+    fi
     for folder in ${MOUNTS:-}; do mounts+=(--volume "$folder:$folder:ro"); done
-    pip_settings > "$work/pip.conf"
-    buildah bud --quiet --isolation chroot "${mounts[@]}" --target "$1" --tag "$1" \
-        --build-arg "${argument[$1]}=localhost/base-${release[$1]}" "$source"
+    buildah bud --isolation chroot "${mounts[@]}" --target "$1" --tag "$1" \
+        --build-arg "${argument[$1]}=localhost/base-${release[$1]}" "$source" > "$work/$1.log" 2>&1 \
+        || { tail -20 "$work/$1.log" >&2; return 1; }
 }
 
 try() { # TARGET: what the README promises, on a small scale, as the image's own user
@@ -58,7 +66,7 @@ try() { # TARGET: what the README promises, on a small scale, as the image's own
     in_image python3 -c 'import caffe; print(caffe.__version__, caffe.__file__)'
     in_image caffe --version
     in_image caffe train --solver=solver.prototxt
-    in_image simulate cage --videos 2 --seconds 20
+    in_image simulate cage --balanced --videos 2 --seconds 60
     in_image prepare cage --size 64
     in_image train mini/shape/cnn cage --hold-out "$(ls "$data/cage/videos" | head -1 | sed 's/\..*//')" --iterations 20 \
         --output model
