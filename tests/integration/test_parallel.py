@@ -102,6 +102,8 @@ class Trouble(caffe.Layer):
 def exec_(what):
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "interrupt":  # the process that started them, as Ctrl-C does
+        os.kill(os.getppid(), signal.SIGINT)
     if what == "complain":
         raise caffe.CaffeError("the data of rank 1 are bad")
 """
@@ -112,13 +114,14 @@ TROUBLE_LAYER = """layer { name: "trouble" type: "Python" bottom: "data" top: "s
 @pytest.fixture
 def train(folder, tmp_path):
     """train(trouble, option…): the result of `caffe train` on two "GPUs", which are CPUs here."""
-    def train(trouble, *options, launcher=()):
+    def train(trouble, *options, launcher=(), max_iter=4):
         net = parallel_cases.DATA.replace("FOLDER", str(folder)).replace("BATCH", "4")
         net += TROUBLE_LAYER % trouble + parallel_cases.CONV.replace('"data"', '"same"') + parallel_cases.LOSS
         (tmp_path / "trouble.py").write_text(TROUBLE)
         (tmp_path / "net").write_text(net)
-        (tmp_path / "solver").write_text('net: "net" base_lr: 0.1 lr_policy: "fixed" random_seed: 1 max_iter: 4 '
-                                         'display: 2 test_interval: 2 test_iter: 1 snapshot: 2 snapshot_prefix: "s"')
+        (tmp_path / "solver").write_text(f'net: "net" base_lr: 0.1 lr_policy: "fixed" random_seed: 1 max_iter: '
+                                         f'{max_iter} display: 2 test_interval: 2 test_iter: 1 snapshot: 2 '
+                                         f'snapshot_prefix: "s"')
         command = [sys.executable, *launcher, "-m", "caffe.cli", "train", "--solver", "solver", *options]
         path = os.pathsep.join([str(Path(caffe.__file__).parents[1]), str(tmp_path)])
         return subprocess.run(command, cwd=tmp_path, env={**ENVIRONMENT, "PYTHONPATH": path}, capture_output=True,
@@ -137,6 +140,14 @@ def test_one_process_logs_tests_and_writes_for_all(train, tmp_path, options):
     assert text.count("Iteration 4, loss") == 1
     assert sorted(file.name for file in tmp_path.glob("s_*")) == [
         f"s_iter_{n}.{ending}" for n in (2, 4) for ending in ("caffemodel", "solverstate")]
+
+
+def test_an_interruption_ends_all_in_good_order(train, tmp_path):
+    done = train("interrupt", "--gpu", "0,1", "--sigint_effect", "stop", max_iter=1_000_000)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Optimization stopped early.") == 1
+    assert "error" not in done.stderr
+    assert len(list(tmp_path.glob("s_iter_*.caffemodel"))) == len(list(tmp_path.glob("s_iter_*.solverstate"))) > 0
 
 
 @pytest.mark.parametrize(("trouble", "line"), [
