@@ -32,6 +32,7 @@ _HOMES = {
                      "AdamSolver"), "solvers"),
     **dict.fromkeys(("set_mode_cpu", "set_mode_gpu", "set_device", "solver_count", "set_solver_count", "solver_rank",
                      "set_solver_rank", "set_multiprocess", "has_nccl"), "context"),
+    "NCCL": "parallel",
 }
 _RENAMED = {"set_random_seed": "seed_main"}
 

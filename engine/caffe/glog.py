@@ -15,6 +15,7 @@ from typing import SupportsFloat, TextIO
 
 _LEVELS = {"I": 0, "W": 1, "E": 2, "F": 3}
 _minimum: int | None = None  # as init_log was told; None: as the environment says by then
+_root = True  # False in all but the first of several processes that train together
 _files: list[TextIO] = []  # besides stderr
 _stderr_level = 0  # from which level on stderr gets what is logged
 
@@ -77,8 +78,15 @@ def _write(letter: str, message: str) -> None:
         stream.flush()
 
 
+def only_if(root: bool) -> None:
+    """Whether this process logs what a training tells of itself: only the first of several does."""
+    global _root
+    _root = root
+
+
 def info(message: str) -> None:
-    _write("I", message)
+    if _root:
+        _write("I", message)
 
 
 def warning(message: str) -> None:

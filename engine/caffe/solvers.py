@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class Solver:
         # asked once an iteration and once a test batch: "stop", "snapshot", or "" to go on
         self.requested_action: Callable[[], str] = lambda: ""
         self._stopped = False
+        # what all processes of a training do when this one is asked for something; see `parallel`
+        self.agree: Callable[[str], str] = lambda request: request
         if context.root_solver():
             glog.info("Solver scaffolding done.")
 
@@ -133,6 +136,7 @@ class Solver:
             if self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
                 if context.root_solver():
                     self.test_all()
+                self._stopped = self.agree("stop" if self._stopped else "") == "stop"
                 if self._stopped:
                     break
             for on_start, _ in self._callbacks:
@@ -148,8 +152,8 @@ class Solver:
             for _, on_gradients_ready in self._callbacks:
                 on_gradients_ready()
             self.apply_update()
-            request = self.requested_action()
-            if (self._due(self.param.snapshot) and context.root_solver()) or request == "snapshot":
+            request = self.agree(self.requested_action())
+            if context.root_solver() and (self._due(self.param.snapshot) or request == "snapshot"):
                 self.snapshot()
             if request == "stop":
                 self._stopped = True
@@ -167,7 +171,10 @@ class Solver:
             glog.info(f"Restoring previous solver status from {fspath(resume_file)}")
             self.restore(resume_file)
         start = self.iter
+        self._stopped = False
         self.step(self.param.max_iter - self.iter)
+        if not context.root_solver():
+            return
         if self.param.snapshot_after_train and not (self.param.snapshot and self._due(self.param.snapshot)):
             self.snapshot()
         if self._stopped:
@@ -331,7 +338,7 @@ class Solver:
         return f"{self.param.snapshot_prefix}_iter_{self.iter}{ending}"
 
     def _check_snapshot_prefix(self) -> None:
-        if not self.param.snapshot:
+        if not self.param.snapshot or not context.root_solver():
             return
         if not self.param.HasField("snapshot_prefix"):
             raise CaffeError("solver: has snapshot but no snapshot_prefix; say where snapshots go")
@@ -341,8 +348,10 @@ class Solver:
                              f"make the folder '{folder}' and let it be written to")
 
     # -- pycaffe's extras ----------------------------------------------------------------------------------------------
-    def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
-        """Call the two functions before each iteration and before each update."""
+    def add_callback(self, on_start: Any, on_gradients_ready: Callable[[], Any] | None = None) -> None:
+        """Call the two functions, or those of the NCCL given, before each iteration and before each update."""
+        if on_gradients_ready is None:
+            on_start, on_gradients_ready = on_start.on_start, on_start.on_gradients_ready
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
