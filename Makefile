@@ -5,13 +5,14 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint fuzz proto prototxt lock
+.PHONY: help setup demo test lint conformance fuzz proto prototxt lock
 
 help:
 	@echo 'make setup     install everything into .venv'
 	@echo 'make demo      simulate, train, evaluate and predict; report in results/demo/report.html'
 	@echo 'make test      all tests'
 	@echo 'make lint      ruff and mypy'
+	@echo 'make conformance  the engine against real Caffe, live; builds that first (root); FULL=1: full-size networks'
 	@echo 'make fuzz      20,000 damaged files of every kind; FUZZ_ARGS="--seconds 60 --kind net,lmdb" for less'
 	@echo 'make prototxt  write the networks again from their generator'
 	@echo 'make proto     write caffe_pb2.py again from caffe.proto'
@@ -37,6 +38,9 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+conformance: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/conformance/conformance.py $(if $(FULL),--full)
 
 fuzz: setup
 	$(BIN)/python tests/fuzz/fuzz.py --save results/fuzz $(FUZZ_ARGS)

@@ -35,19 +35,19 @@ def shared() -> Path:
 def real_caffe():
     """``run(folder, *command)`` runs a command inside real Caffe 1.0, with ``folder`` as its working folder.
 
-    Only where ``real_caffe.sh`` has built it already: most tests need just the golden files that it made.
+    Only where it was built already, as `make conformance` does: most tests need just the golden files that it made.
     """
-    script = SHARED.parent / "real-caffe" / "real_caffe.sh"
-    if not script.is_file() or not (REAL_CAFFE / ".ready").is_file():
-        pytest.skip(f"real Caffe is not built here: `bash {script}` builds it")
+    script = REPOSITORY / "tests" / "conformance" / "real_caffe.sh"
+    if not (REAL_CAFFE / ".ready").is_file():
+        pytest.skip(f"real Caffe is not built here: as root, `bash {script}` builds it")
     if os.geteuid() != 0:
         pytest.skip("real Caffe runs in a chroot, which needs root")
 
     def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        defaults = {"GLOG_minloglevel": "2", "PYTHONPATH": "/mnt", "OPENBLAS_NUM_THREADS": "1"}
+        inside = {"GLOG_minloglevel": "2", "PYTHONPATH": "/mnt", "OPENBLAS_NUM_THREADS": "1"}
         return subprocess.run(
             ["bash", str(script), str(folder), *command],
-            env={**defaults, **os.environ},
+            env={**os.environ, **inside},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -46,14 +46,19 @@ CASES = {
 
 def make_solver(caffe, folder, case):
     """The case's solver on the small net, weights and inputs set."""
-    net_file = os.path.join(str(folder), "small.prototxt")
-    solver_file = os.path.join(str(folder), "solver.prototxt")
+    return solver_of(caffe, folder, CASES[case])
+
+
+def solver_of(caffe, folder, text, prefix="small"):
+    """A solver of these settings on the small net, weights and inputs set; its snapshots start with `prefix`."""
+    net_file = os.path.join(str(folder), f"{prefix}.prototxt")
+    solver_file = os.path.join(str(folder), f"{prefix}_solver.prototxt")
     with open(net_file, "w") as out:
         out.write(NET)
     with open(solver_file, "w") as out:
         # snapshot_prefix is there for snapshots that a test asks for
-        prefix = os.path.join(str(folder), "small")
-        out.write(f'net: "{net_file}" snapshot_prefix: "{prefix}" random_seed: 1 {CASES[case]}\n')
+        snapshots = os.path.join(str(folder), prefix)
+        out.write(f'net: "{net_file}" snapshot_prefix: "{snapshots}" random_seed: 1 {text}\n')
     solver = caffe.get_solver(solver_file)
     random = np.random.RandomState(15485863)
     for name in ("ip1", "ip2"):

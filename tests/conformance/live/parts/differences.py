@@ -1,0 +1,62 @@
+"""What the engine does otherwise than real Caffe 1.0, on purpose: shown on both sides, so that the list stays true."""
+
+from __future__ import annotations
+
+from layer_cases import Case, one
+from layer_cases.run import run_case
+
+from live.report import Measure, Section, error
+
+TITLE = "What differs, and why"
+OVERWRITTEN = "in place, real Caffe takes the gradient from values that the layer has overwritten; here it is right"
+IMAGE = {"x": ((2, 3, 4, 5), "normal")}
+
+# name: (case, why)
+CASES = {
+    **{f"{kind} in place": (Case(one(kind, "x", "x", body), {"x": ((3, 7), values)}), OVERWRITTEN)
+       for kind, body, values in (("BNLL", "", "normal"), ("Clip", "clip_param { min: -0.5 max: 1 }", "normal"),
+                                  ("Log", "", "uniform 0.5 2"), ("Power", "power_param { power: 2 }", "normal"))},
+    "Scale with a factor for every number, several passes": (
+        Case(one("Scale", "x", "y", "scale_param { axis: 0 num_axes: -1 }"), IMAGE, forwards=2),
+        "real Caffe keeps only the last pass's gradient of the factors (iter_size above 1); here they add up"),
+    "Flatten without propagate_down": (
+        Case(one("Flatten", "x", "y", "propagate_down: false"), IMAGE, force_backward=False),
+        "the bottom's diff is that of the top from the start; in real Caffe only once it was asked for"),
+    "SoftmaxWithLoss with a second top": (
+        Case(one("SoftmaxWithLoss", "x label", "loss prob", "loss_weight: 1 loss_weight: 0"),
+             {"x": ((4, 3), "normal"), "label": ((4,), "integers 0 3")}, top_diffs=False),
+        "real Caffe 1.0 ends the process"),
+    "a wrong setting": (Case(one("InnerProduct", "x", "y", "inner_product_param { num_output: 2 axis: 7 }"), IMAGE),
+                        "real Caffe ends the process; here it is an error of one line"),
+}
+
+
+def rounds() -> list:
+    return [list(CASES)]
+
+
+def run(caffe, name: str, side: str) -> dict:
+    return run_case(caffe, name, CASES[name][0])
+
+
+def section(found: dict) -> Section:
+    rows: list = []
+    faults = []
+    for name, (_, why) in CASES.items():
+        ours, theirs = found["engine"][name], found["real"][name]
+        if isinstance(ours, str) or isinstance(theirs, str):
+            here, there = (result.replace("\n", " ")[:120] if isinstance(result, str) else "runs"
+                           for result in (ours, theirs))
+            if not isinstance(theirs, str):
+                faults.append(f"{name}: {here}")
+            rows.append((name, f"here: {here}; real Caffe: {there}", why))
+            continue
+        differs = max(error(ours[array], theirs[array]) for array in theirs)
+        if differs < 1e-4:
+            faults.append(f"{name} no longer differs: take it off the list")
+        rows.append((name, Measure(differs, float("inf")), why))
+    text = """
+Everything above agrees, but for what cannot: trajectories that are chaotic in real Caffe itself, and what real
+Caffe makes of a GPU's or the clock's random numbers. These differ on purpose; each is run on both sides, and one
+that no longer differs is a fault."""
+    return Section(TITLE, text, ("what", "difference", "why"), rows, faults)
