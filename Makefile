@@ -5,7 +5,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint conformance proto prototxt lock
+.PHONY: help setup demo test lint conformance fuzz proto prototxt lock
 
 help:
 	@echo 'make setup     install everything into .venv'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test      all tests'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make conformance  the engine against real Caffe, live; builds that first (root); FULL=1: full-size networks'
+	@echo 'make fuzz      20,000 damaged files of every kind; FUZZ_ARGS="--seconds 60 --kind net,lmdb" for less'
 	@echo 'make prototxt  write the networks again from their generator'
 	@echo 'make proto     write caffe_pb2.py again from caffe.proto'
 	@echo 'make lock      write requirements.lock again from .venv'
@@ -40,6 +41,9 @@ lint: setup
 
 conformance: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/conformance/conformance.py $(if $(FULL),--full)
+
+fuzz: setup
+	$(BIN)/python tests/fuzz/fuzz.py --save results/fuzz $(FUZZ_ARGS)
 
 proto: setup
 	$(BIN)/python -m grpc_tools.protoc -I engine --python_out=engine engine/caffe/proto/caffe.proto

@@ -16,6 +16,8 @@ from __future__ import annotations
 import os
 from functools import partial
 
+import numpy as np
+
 import caffe
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
@@ -29,8 +31,9 @@ class FrameSequenceData(caffe.Layer):
 
     Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; labels are class
     indices or −1; cont is 0 where a sequence starts. Crops are random in TRAIN, the same for all frames and
-    streams of a sequence, and central in TEST. Raises InputError for settings or data that do not fit, at
-    setup where that can be known.
+    streams of a sequence, and central in TEST. Of n solvers that train together (caffe.solver_count), each
+    takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit, at setup where
+    that can be known.
     """
 
     def setup(self, bottom, top):
@@ -45,7 +48,9 @@ class FrameSequenceData(caffe.Layer):
             top[index].reshape(*shapes[index])
         self._plan = frame_plan.read_plan(settings)
         self._batch = settings.start_batch
-        request = partial(frame_plan.frame_list, self._plan, training=self.phase == caffe.TRAIN)
+        training = self.phase == caffe.TRAIN
+        self._solvers, self._rank = (caffe.solver_count(), caffe.solver_rank()) if training else (1, 0)
+        request = partial(requested, self._plan, self._solvers, self._rank, training)
         source = Prefetcher if settings.workers else OnTheSpot
         self._source = source(settings, lmdb_paths(settings), request)
 
@@ -56,13 +61,20 @@ class FrameSequenceData(caffe.Layer):
         arrays = [top[index].data for index in range(len(top))]
         streams = len(self._plan.settings.streams)
         self._source.take(arrays[:streams])
-        places = frame_plan.places(self._plan, self._batch)
+        places = frame_plan.places(self._plan, self._batch * self._solvers + self._rank)
+        if self._solvers > 1:  # what goes on in the next batch goes on in another solver
+            places.cont[0] = 0
         for array, values in zip(arrays[streams:], (places.label.ravel(), places.cont)):
             array[...] = values
         self._batch += 1
 
     def backward(self, top, propagate_down, bottom):
         """Data has no gradient."""
+
+
+def requested(plan: frame_plan.Plan, solvers: int, rank: int, training: bool, batch: int) -> np.ndarray:
+    """The list of frames of the `batch`-th batch that is for the solver of this rank."""
+    return frame_plan.frame_list(plan, batch * solvers + rank, training)
 
 
 def lmdb_paths(settings: Settings) -> dict[str, list[str]]:

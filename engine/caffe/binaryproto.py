@@ -15,6 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from caffe import glog
 from caffe.errors import CaffeError
 from caffe.files import read_bytes, write_bytes
 from caffe.proto import caffe_pb2
@@ -22,6 +23,10 @@ from caffe.proto import caffe_pb2
 M = TypeVar("M", bound=Message)
 
 _LEGACY = ("num", "channels", "height", "width")
+# The fields that weights are read from, by number: layers of today (name, blobs), of V1 (name, blobs) and of V0 in it.
+_WEIGHTS: dict[int, dict] = {100: {1: {}, 7: {}}, 2: {4: {}, 6: {}, 1: {1: {}, 50: {}}}}
+# Protobuf's own limit
+_LARGEST = 2**31 - 1
 # Wire types: a varint, bytes with their length, numbers of a fixed size.
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}
 
@@ -31,6 +36,8 @@ def parse(data: bytes, message: M, source: str = "binary data") -> M:
 
     Raises CaffeError if `data` is cut short (with the place), is no protobuf, or has text that is not UTF-8.
     """
+    if len(data) > _LARGEST:
+        raise CaffeError(f"{source}: is {len(data)} bytes long, and binary files end at 2 GB; use HDF5")
     try:
         message.ParseFromString(data)
     except DecodeError:
@@ -51,10 +58,38 @@ def read_net(path: str | os.PathLike) -> caffe_pb2.NetParameter:
     Raises CaffeError if the file holds no layers, which is what another kind of file looks like.
     """
     net = read(path, caffe_pb2.NetParameter())
+    _check_has_layers(net, path)
+    return net
+
+
+def read_weights(path: str | os.PathLike) -> list[tuple[str, list[caffe_pb2.BlobProto]]]:
+    """The name and blobs of each layer of a .caffemodel, of any age and of any fork of Caffe.
+
+    Other fields are not looked at: forks give their numbers other meanings,
+    be it such that the file is no NetParameter of ours at all. Raises CaffeError for a file without layers.
+    """
+    data = read_bytes(path, "a binary NetParameter")
+    net = caffe_pb2.NetParameter()
+    try:
+        parse(data, net, os.fspath(path))
+    except CaffeError:
+        stripped = _strip(data, _WEIGHTS)
+        if stripped is None:
+            raise
+        net = parse(stripped, net, os.fspath(path))
+        glog.warning(f"{os.fspath(path)}: has fields of another Caffe; only the layers' names and blobs are read")
+    _check_has_layers(net, path)
+    if net.layers:
+        glog.info(f"Attempting to upgrade input file specified using deprecated V1LayerParameter: {os.fspath(path)}")
+        glog.info("Successfully upgraded file specified using deprecated V1LayerParameter")
+    layers = [*net.layer, *(old.layer if old.HasField("layer") else old for old in net.layers)]
+    return [(layer.name, list(layer.blobs)) for layer in layers]
+
+
+def _check_has_layers(net: caffe_pb2.NetParameter, path: str | os.PathLike) -> None:
     if not net.layer and not net.layers:
         raise CaffeError(f"{os.fspath(path)}: holds no layers, so it is not a .caffemodel "
                          f"(a .solverstate or a mean file?)")
-    return net
 
 
 def read_solver_state(path: str | os.PathLike) -> caffe_pb2.SolverState:
@@ -97,12 +132,14 @@ def numbers(blob: caffe_pb2.BlobProto, part: str) -> np.ndarray:
 
     Taken from the wire format: a tenth of the time of reading the repeated field number by number.
     """
-    data = blob.SerializeToString()
     for name, dtype in ((f"double_{part}", "<f8"), (part, "<f4")):
+        if not getattr(blob, name):
+            continue
+        data = blob.SerializeToString()
         tag = blob.DESCRIPTOR.fields_by_name[name].number << 3 | _BYTES
-        pieces = [data[_varint(data, start + 1)[1]:end] for start, end in _top_level(data) if data[start] == tag]
-        if pieces:
-            return np.frombuffer(b"".join(pieces), dtype)
+        places = [(_varint(data, start + 1)[1], end) for start, end in _top_level(data) if data[start] == tag]
+        pieces = [memoryview(data)[start:end] for start, end in places]
+        return np.frombuffer(pieces[0] if len(pieces) == 1 else b"".join(pieces), dtype)
     return np.empty(0, "<f4")
 
 
@@ -111,9 +148,13 @@ def set_numbers(blob: caffe_pb2.BlobProto, part: str, values: np.ndarray) -> Non
     double = values.dtype == np.float64
     name = f"double_{part}" if double else part
     packed = values.astype("<f8" if double else "<f4", copy=False).tobytes()
-    tag = blob.DESCRIPTOR.fields_by_name[name].number << 3 | _BYTES
     blob.ClearField(name)
-    blob.MergeFromString(bytes([tag]) + _to_varint(len(packed)) + packed)
+    blob.MergeFromString(field(blob.DESCRIPTOR.fields_by_name[name].number, packed))
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of bytes (also: text, a message, packed numbers) in the wire format."""
+    return _to_varint(number << 3 | _BYTES) + _to_varint(len(content)) + content
 
 
 def write(path: str | os.PathLike, message: Message) -> None:
@@ -134,6 +175,26 @@ def _strings_are_text(message: Message) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _strip(data: bytes, kept: dict[int, dict]) -> bytes | None:
+    """Only the fields of these numbers, and of those the same inside; None if the data is no wire format."""
+    parts = []
+    for start, end in _top_level(data):
+        if end is None or end > len(data):
+            return None
+        tag, place = _varint(data, start)
+        if tag >> 3 not in kept:
+            continue
+        inside = kept[tag >> 3]
+        if inside and tag & 7 == _BYTES:
+            content = _strip(data[_varint(data, place)[1]:end], inside)
+            if content is None:
+                return None
+            parts.append(field(tag >> 3, content))
+        else:
+            parts.append(data[start:end])
+    return b"".join(parts)
 
 
 def _diagnose(data: bytes, kind: str) -> str:

@@ -8,14 +8,15 @@ and what a layer writes the script sees (on a GPU: at its next use of `.data`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from math import prod
 
 import numpy as np
 import torch
 
-from caffe import binaryproto, context
+from caffe import binaryproto, context, memory
 from caffe.binaryproto import blob_shape, is_legacy
-from caffe.errors import CaffeError
+from caffe.errors import CaffeError, CaffeTypeError
 from caffe.proto import caffe_pb2
 
 MAX_AXES = 32
@@ -40,7 +41,7 @@ class SyncedMemory:
     def host(self, write: bool) -> np.ndarray:
         """The host's array, up to date; `write` says that the caller may change it."""
         if self._host is None:
-            self._host = np.zeros(self.size, self.dtype)
+            self._host = _zeros(self.size, self.dtype)
         if self.head == AT_DEVICE:
             assert self._device is not None
             torch.from_numpy(self._host).copy_(self._device)
@@ -73,6 +74,15 @@ class SyncedMemory:
             self.head = AT_HOST
 
 
+def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros on the host. Raises CaffeError where they cannot be had, before the system ends the process for them."""
+    if size * dtype.itemsize <= memory.total_bytes():
+        with suppress(MemoryError):
+            return np.zeros(size, dtype)
+    raise CaffeError(f"there is not enough memory for a blob of {size} numbers, {size * dtype.itemsize / 2**30:.1f} GB"
+                     "; use a smaller batch or smaller sizes")
+
+
 class Blob:
     """An N-d array with its gradient, as pycaffe's Blob: `data`, `diff`, `shape`, `reshape`, `count`, …"""
 
@@ -96,8 +106,10 @@ class Blob:
     def count(self) -> int:
         return prod(self._shape)
 
-    def reshape(self, *shape: int) -> None:
+    def reshape(self, *shape: int, **named: int) -> None:
         """Change the shape; the memory stays where it is unless it must grow (then it is zero)."""
+        if named:
+            raise CaffeTypeError(f"Blob.reshape takes the dimensions in order, no {', '.join(named)}")
         if len(shape) > MAX_AXES:
             raise CaffeError(f"a blob has at most {MAX_AXES} axes; {len(shape)} were asked for")
         shape = tuple(int(n) for n in shape)
@@ -141,6 +153,15 @@ class Blob:
     def diff(self) -> np.ndarray:
         """The gradient's own memory as a writable array of `shape`."""
         return self._diff.host(write=True)[: self.count].reshape(self._shape)
+
+    # addresses on the device, for layers with kernels of their own; a CPU build of Caffe has no such attributes
+    _gpu_data_ptr = property(lambda self: self._address(self._data))
+    _gpu_diff_ptr = property(lambda self: self._address(self._diff))
+
+    def _address(self, memory: SyncedMemory) -> int:
+        if context.device().shares_host:
+            raise AttributeError("blobs have an address on the device only in GPU mode: call caffe.set_mode_gpu()")
+        return memory.device(write=True).data_ptr()
 
     # -- tensors for layers and solvers -----------------------------------------------------------------------
     def tensor(self) -> torch.Tensor:
@@ -215,6 +236,15 @@ class BlobVec(list):
     def __init__(self, blobs: Iterable[Blob] = (), dtype: np.dtype | type = np.float32):
         super().__init__(blobs)
         self._dtype = dtype
+
+    def append(self, blob: Blob) -> None:
+        if not isinstance(blob, Blob):
+            raise CaffeTypeError(f"a layer's parameters are Blobs, not {type(blob)}; add_blob(*shape) makes one")
+        super().append(blob)
+
+    def extend(self, blobs: Iterable[Blob]) -> None:
+        for blob in blobs:
+            self.append(blob)
 
     def add_blob(self, *shape: int) -> None:
         """Append a zero blob of the given shape."""

@@ -71,7 +71,7 @@ def set_mode_gpu() -> None:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         _state.device = Device(torch.device("cuda", _state.gpu_index), shares_host=False)
         return
-    if not _state.warned_without_gpu:
+    if not _state.warned_without_gpu and root_solver():
         glog.warning("GPU mode asked for, but there is no CUDA device here: computing on the CPU")
         _state.warned_without_gpu = True
     _state.device = CPU
@@ -101,10 +101,11 @@ def solver_rank() -> int:
 
 def set_solver_rank(rank: int) -> None:
     _state.solver_rank = rank
+    glog.only_if(rank == 0)
 
 
 def root_solver() -> bool:
-    """True in the process that logs and writes snapshots."""
+    """True in the process that logs, tests and writes snapshots."""
     return _state.solver_rank == 0
 
 

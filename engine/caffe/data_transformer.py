@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe import binaryproto, rng
+from caffe import binaryproto, glog, rng
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
@@ -33,7 +33,10 @@ def decode(data: bytes, force_color: bool, force_gray: bool) -> np.ndarray:
     import cv2
 
     flags = cv2.IMREAD_COLOR if force_color else cv2.IMREAD_GRAYSCALE if force_gray else cv2.IMREAD_UNCHANGED
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # no bytes at all, or more pixels than there is memory for
+        image = None
     if image is None:
         raise CaffeError("the encoded image cannot be decoded; it is damaged or of an unknown format")
     if image.dtype != np.uint8:
@@ -51,6 +54,8 @@ class DataTransformer:
             raise CaffeError("transform_param has both force_color and force_gray; use one")
         if param.HasField("mean_file") and param.mean_value:
             raise CaffeError("transform_param has both mean_file and mean_value; use one")
+        if param.HasField("mean_file"):
+            glog.info(f"Loading mean file from: {param.mean_file}")
         self.mean_image = read_mean(param.mean_file) if param.HasField("mean_file") else None
         self.stream: rng.Stream | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 
 from caffe.errors import CaffeError
@@ -28,6 +29,8 @@ def read_bytes(path: str | os.PathLike, what: str) -> bytes:
     if not name:
         raise CaffeError(f"no file name was given for {what}")
     try:
+        if stat.S_ISCHR(os.stat(name).st_mode):
+            raise CaffeError(f"{name}: is a device, {what} was expected")
         with open(name, "rb") as file:
             data = file.read()
     except FileNotFoundError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from caffe import glog
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
 
@@ -26,24 +27,36 @@ def filter_net(param: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
         if layer.include and layer.exclude:
             raise CaffeError(f"layer '{layer.name}': has both include and exclude rules; use one kind")
         if layer.include:
-            chosen = any(rule_fits(param.state, rule) for rule in layer.include)
+            chosen = any(rule_fits(param.state, rule, layer.name) for rule in layer.include)
         else:
-            chosen = not any(rule_fits(param.state, rule) for rule in layer.exclude)
+            chosen = not any(rule_fits(param.state, rule, layer.name) for rule in layer.exclude)
         if chosen:
             kept.layer.add().CopyFrom(layer)
     return kept
 
 
-def rule_fits(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule) -> bool:
-    """True if the net's phase, level and stages meet every condition of the rule."""
+def rule_fits(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule, layer: str) -> bool:
+    """True if the net's phase, level and stages meet every condition of the rule; the log says which one is not met."""
+    reason = _unmet(state, rule)
+    if reason:
+        glog.info(f"The NetState {reason} specified by a rule in layer {layer}")
+    return not reason
+
+
+def _unmet(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule) -> str:
     if rule.HasField("phase") and rule.phase != state.phase:
-        return False
+        return f"phase ({state.phase}) differed from the phase ({rule.phase})"
     if rule.HasField("min_level") and state.level < rule.min_level:
-        return False
+        return f"level ({state.level}) is above the min_level ({rule.min_level})"
     if rule.HasField("max_level") and state.level > rule.max_level:
-        return False
-    stages = set(state.stage)
-    return stages.issuperset(rule.stage) and stages.isdisjoint(rule.not_stage)
+        return f"level ({state.level}) is above the max_level ({rule.max_level})"
+    for stage in rule.stage:
+        if stage not in state.stage:
+            return f"did not contain stage '{stage}'"
+    for stage in rule.not_stage:
+        if stage in state.stage:
+            return f"contained a not_stage '{stage}'"
+    return ""
 
 
 def insert_splits(param: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:

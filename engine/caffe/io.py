@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from caffe import binaryproto
-from caffe.errors import CaffeError
+from caffe.errors import CaffeError, CaffeFileNotFoundError
 from caffe.proto import caffe_pb2
 from caffe.resampling import resize_image
 
@@ -95,14 +95,18 @@ def _fits(values: np.ndarray, shape: Sequence[int]) -> bool:
 def load_image(filename: str | os.PathLike, color: bool = True) -> np.ndarray:
     """The image in a file as float32 in [0, 1]: H×W×3 RGB, or H×W×1 grey if not `color`. Alpha is dropped.
 
-    Grey is 0.2125 R + 0.7154 G + 0.0721 B (scikit-image). Raises CaffeError if it is no image that can be read.
+    Grey is 0.2125 R + 0.7154 G + 0.0721 B (scikit-image). Raises CaffeError if it is no image that can be read,
+    and one that is a FileNotFoundError too if it is not there.
     """
     import cv2
 
     name = os.fspath(filename)
     if not os.path.exists(name):
-        raise CaffeError(f"{name}: not found, an image was expected")
-    pixels = cv2.imread(name, cv2.IMREAD_UNCHANGED)
+        raise CaffeFileNotFoundError(f"{name}: not found, an image was expected")
+    try:
+        pixels = cv2.imread(name, cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # more pixels than there is memory for
+        pixels = None
     if pixels is None:
         raise CaffeError(f"{name}: is not an image that can be read, or is damaged")
     image = pixels.astype(np.float64)
@@ -230,4 +234,4 @@ def _resize_mean(mean: np.ndarray, size: Sequence[int]) -> Any:
     low, high = mean.min(), mean.max()
     span = high - low or 1
     resized = resize_image(((mean - low) / span).transpose(1, 2, 0), size)
-    return resized.transpose(2, 0, 1) * span + low
+    return resized.transpose(2, 0, 1) * np.float32(span) + np.float32(low)

@@ -6,17 +6,20 @@ The rules of assembly are those of Net::Init in src/caffe/net.cpp.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 import torch
 
-from caffe import batches, glog, weights
+from caffe import batches, net_log, weights
 from caffe.blob import Blob
-from caffe.errors import CaffeError
+from caffe.border import naming
+from caffe.errors import CaffeError, CaffeTypeError, CaffeValueError
+from caffe.glog import warning
 from caffe.graph import filter_net, insert_splits, unknown_bottom
 from caffe.layer_types import Layer, create_layer
 from caffe.layer_types.memory_data import MemoryData
@@ -66,7 +69,9 @@ class Net:
 
     # -- assembly --------------------------------------------------------------------------------------------
     def _assemble(self, param: caffe_pb2.NetParameter) -> None:
-        param = insert_splits(filter_net(param))
+        filtered = filter_net(param)
+        net_log.starting(filtered)
+        param = insert_splits(filtered)
         self.name = param.name
         self.phase = param.state.phase
         self.layers: list[Layer] = []
@@ -75,6 +80,7 @@ class Net:
         self._blobs: list[Blob] = []
         self._blob_names: list[str] = []
         self._layer_names: list[str] = []
+        self._memory = 0  # values in all tops, for the log
         self._blob_loss_weights: list[float] = []
         self._bottoms: list[list[int]] = []
         self._tops: list[list[int]] = []
@@ -91,12 +97,14 @@ class Net:
                 layer_param.phase = self.phase
             self._append_layer(layer_param, available, known, blob_needs)
         self._skip_useless_backward()
+        net_log.backward_needs(self._layer_names, self._need_backward)
         if param.force_backward:
             self._force_backward()
         for layer, needs in zip(self.layers, self._bottom_need_backward):
             layer.bottom_need_backward = needs
         self._outputs = [available[name] for name in sorted(available)]
         self.debug_info = param.debug_info
+        net_log.finished(self.outputs)
 
     def _append_layer(self, layer_param, available: dict[str, int], known: dict[str, int],
                       blob_needs: list[bool]) -> None:
@@ -105,6 +113,7 @@ class Net:
         if count and count != len(layer_param.bottom):
             raise CaffeError(f"layer '{layer_param.name}': {count} propagate_down for {len(layer_param.bottom)} "
                              "bottom(s); give none or one for each")
+        net_log.creating(layer_param)
         layer = create_layer(layer_param)
         bottoms, needs = [], []
         for j, name in enumerate(layer_param.bottom):
@@ -132,7 +141,10 @@ class Net:
         if layer.auto_tops:
             least = layer.tops[0] if isinstance(layer.tops, tuple) else layer.tops or 0
             tops += [self._append_blob(AUTOMATIC, blob_needs) for _ in range(least - len(tops))]
-        layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
+        net_log.connecting(layer_param, len(tops))
+        with naming(layer):
+            layer.set_up([self._blobs[i] for i in bottoms], [self._blobs[i] for i in tops])
+        self._memory = net_log.set_up(layer, [self._blobs[i] for i in tops], self._memory)
         for j, blob_id in enumerate(tops):
             self._blob_loss_weights[blob_id] = layer.top_loss_weight(j)
         index = len(self.layers)
@@ -179,6 +191,7 @@ class Net:
     @staticmethod
     def _share_param(layer: Layer, blob: Blob, spec: caffe_pb2.ParamSpec, owner: Learnable) -> None:
         """Make `blob` use the memory of the parameter of that name (Net::AppendParam)."""
+        net_log.sharing(spec.name, owner.layer, owner.index)
         permissive = spec.share_mode == caffe_pb2.ParamSpec.PERMISSIVE
         if blob.count != owner.blob.count if permissive else blob.shape != owner.blob.shape:
             raise layer.fault(f"cannot share parameter '{spec.name}' of layer '{owner.layer}': its shape is "
@@ -228,13 +241,14 @@ class Net:
             self._run("before_forward", i)
             layer = self.layers[i]
             bottom, top = self._bottom_blobs(i), self._top_blobs(i)
-            layer.reshape(bottom, top)
-            layer.forward(bottom, top)
+            with naming(layer):
+                layer.reshape(bottom, top)
+                layer.forward(bottom, top)
             for j, blob in enumerate(top):
                 if layer.top_loss_weight(j):
                     loss += float(torch.dot(blob.tensor().reshape(-1), blob.diff_tensor().reshape(-1)))
             if self.debug_info:
-                self._forward_debug_info(i)
+                net_log.forward(self, i)
             self._run("after_forward", i)
         return loss
 
@@ -243,9 +257,10 @@ class Net:
         for i in range(start, end - 1, -1):
             self._run("before_backward", i)
             if self._need_backward[i]:
-                self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
+                with naming(self.layers[i]):
+                    self.layers[i].backward(self._top_blobs(i), self._bottom_need_backward[i], self._bottom_blobs(i))
                 if self.debug_info:
-                    self._backward_debug_info(i)
+                    net_log.backward(self, i)
             self._run("after_backward", i)
 
     def forward(self, blobs: Sequence[str] | None = None, start: str | None = None, end: str | None = None,
@@ -281,6 +296,8 @@ class Net:
         last = len(self.layers) - 1
         loss = self._forward(0, last)
         self._backward(last, 0)
+        if self.debug_info:
+            net_log.all_params(self)
         return loss
 
     def forward_all(self, blobs: Sequence[str] | None = None, **inputs: Any) -> dict[str, np.ndarray]:
@@ -292,10 +309,15 @@ class Net:
         """Forward and backward over arrays of any length, batch by batch: (blobs, diffs) over all."""
         return batches.forward_backward_all(self, blobs, diffs, arrays)
 
+    def _batch(self, blobs: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """The arrays in parts of the size of the net's batch; the last part padded with zeros."""
+        return batches.split(self, blobs)
+
     def reshape(self) -> None:
         """Let every layer reshape its tops, as after a change of an input's shape."""
         for i, layer in enumerate(self.layers):
-            layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
+            with naming(layer):
+                layer.reshape(self._bottom_blobs(i), self._top_blobs(i))
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """Give the MemoryData layer, which must be the first, its data (N × C × H × W) and labels (N, or N×1×1×1).
@@ -334,7 +356,7 @@ class Net:
 
     def _layer_index(self, name: str) -> int:
         if name not in self._layer_names:
-            raise CaffeError(f"the net has no layer '{name}'; its layers: {', '.join(self._layer_names)}")
+            raise CaffeValueError(f"the net has no layer '{name}'; its layers: {', '.join(self._layer_names)}")
         return self._layer_names.index(name)
 
     # -- callbacks ----------------------------------------------------------------------------------------------
@@ -362,6 +384,8 @@ class Net:
 
     def share_with(self, other: Net) -> None:
         """Use the parameter memory of the layers of the same name in `other` (Net::ShareTrainedLayersWith)."""
+        if not isinstance(other, Net):
+            raise CaffeTypeError(f"share_with takes another Net, not {type(other)}")
         weights.share(self, other)
 
     def save(self, file: str | PathLike) -> None:
@@ -380,38 +404,39 @@ class Net:
         return owner.blob is self.layers[layer_index].blobs[blob_index]
 
     # -- pycaffe's views ------------------------------------------------------------------------------------------
-    @property
+    # made once: scripts hold on to these dictionaries and ask for them in their innermost loops
+    @cached_property
     def blobs(self) -> OrderedDict[str, Blob]:
         """The blobs by name, from input to output."""
         return OrderedDict(zip(self._blob_names, self._blobs))
 
-    @property
+    @cached_property
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         return OrderedDict(zip(self._blob_names, self._blob_loss_weights))
 
-    @property
+    @cached_property
     def params(self) -> OrderedDict[str, list[Blob]]:
         """The parameter blobs by layer name, for layers that have any."""
         return OrderedDict((name, layer.blobs) for name, layer in self.layer_dict.items() if len(layer.blobs))
 
-    @property
+    @cached_property
     def layer_dict(self) -> OrderedDict[str, Layer]:
         return OrderedDict(zip(self._layer_names, self.layers))
 
-    @property
+    @cached_property
     def inputs(self) -> list[str]:
         return [self._blob_names[i] for i in self._inputs]
 
-    @property
+    @cached_property
     def outputs(self) -> list[str]:
         return [self._blob_names[i] for i in self._outputs]
 
-    @property
+    @cached_property
     def top_names(self) -> OrderedDict[str, list[str]]:
         return OrderedDict((name, [self._blob_names[k] for k in ids])
                            for name, ids in zip(self._layer_names, self._tops))
 
-    @property
+    @cached_property
     def bottom_names(self) -> OrderedDict[str, list[str]]:
         return OrderedDict((name, [self._blob_names[k] for k in ids])
                            for name, ids in zip(self._layer_names, self._bottoms))
@@ -422,38 +447,18 @@ class Net:
     def _bottom_ids(self, layer_index: int) -> list[int]:
         return self._bottoms[layer_index]
 
-    # -- debug_info: -----------------------------------------------------------------------------------------------
-    def _forward_debug_info(self, i: int) -> None:
-        for k in self._tops[i]:
-            _log_mean("Forward", self._layer_names[i], f"top blob {self._blob_names[k]}", "data",
-                      self._blobs[k].tensor())
-        for j, blob in enumerate(self.layers[i].blobs):
-            _log_mean("Forward", self._layer_names[i], f"param blob {j}", "data", blob.tensor())
-
-    def _backward_debug_info(self, i: int) -> None:
-        for k, need in zip(self._bottoms[i], self._bottom_need_backward[i]):
-            if need:
-                _log_mean("Backward", self._layer_names[i], f"bottom blob {self._blob_names[k]}", "diff",
-                          self._blobs[k].diff_tensor())
-        layer = self.layers[i]
-        for j, (blob, need) in enumerate(zip(layer.blobs, layer.param_propagate_down)):
-            if need:
-                _log_mean("Backward", self._layer_names[i], f"param blob {j}", "diff", blob.diff_tensor())
-
-
-def _log_mean(direction: str, layer: str, what: str, part: str, values: torch.Tensor) -> None:
-    mean = float(values.abs().mean()) if values.numel() else 0.0
-    glog.info(f"    [{direction}] Layer {layer}, {what} {part}: {glog.number(mean)}")
-
 
 def _arguments(*args, phase: int | None = None, level: int = 0, stages: Sequence[str] | None = None,
                weights: str | PathLike | None = None) -> tuple[int, int, list[str], str | PathLike | None]:
     """phase, level, stages, weights from pycaffe's two orders of arguments."""
     if len(args) == 2 and isinstance(args[0], (str, PathLike)):
         weights, phase = args
+        warning("DEPRECATION WARNING - deprecated use of Python interface")
+        warning('Use this instead (with the named "weights" parameter):')
+        warning(f"Net(FILE, {phase}, weights='{fspath(weights)}')")
     elif args:
         phase, level, stages, weights = (*args, phase, level, stages, weights)[: len(args)] + (
             (phase, level, stages, weights)[len(args):])
     if phase is None or phase not in (caffe_pb2.TRAIN, caffe_pb2.TEST):
-        raise CaffeError("Net needs a phase: caffe.Net(file, caffe.TEST) or caffe.Net(file, caffe.TRAIN)")
-    return phase, level, list(stages or ()), weights
+        raise CaffeTypeError("Net needs a phase: caffe.Net(file, caffe.TEST) or caffe.Net(file, caffe.TRAIN)")
+    return int(phase), level, list(stages or ()), weights

@@ -15,12 +15,13 @@ types that exist. Names come from the attributes of a NetSpec; what was not assi
 from __future__ import annotations
 
 import difflib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
 
+from caffe.errors import CaffeNameError
 from caffe.proto import caffe_pb2
 
 
@@ -160,30 +161,34 @@ class NetSpec:
     A layer is called after its first top. A layer without tops (`ntop=0`) is assigned itself.
     """
 
-    tops: dict[str, Top | Function]
+    tops: OrderedDict[str, Top | Function]
 
     def __init__(self) -> None:
-        object.__setattr__(self, "tops", {})
+        object.__setattr__(self, "tops", OrderedDict())
 
     def __setattr__(self, name: str, value: Top | Function) -> None:
-        if not isinstance(value, (Top, Function)):
-            raise TypeError(f"NetSpec: {name} is set to {type(value)}, not to a Top (ntop=2 gives two Tops)")
         self.tops[name] = value
 
     def __getattr__(self, name: str) -> Any:
         tops = self.__dict__.get("tops", {})
         if name not in tops:
-            raise AttributeError(f"NetSpec: no top is named {name!r}; there are {', '.join(tops) or 'none'}")
+            raise CaffeNameError(f"NetSpec: no top is named {name!r}; there are {', '.join(tops) or 'none'}")
         return tops[name]
 
     def __setitem__(self, name: str, value: Top | Function) -> None:
         setattr(self, name, value)
 
     def __getitem__(self, name: str) -> Any:
-        return self.tops[name]
+        return self.__getattr__(name)
 
     def to_proto(self) -> caffe_pb2.NetParameter:
-        """The net that computes every top assigned, in the order of assignment."""
+        """The net that computes every top assigned, in the order of assignment.
+
+        Raises TypeError if something was assigned that is none.
+        """
+        for name, value in self.tops.items():
+            if not isinstance(value, (Top, Function)):
+                raise TypeError(f"NetSpec: {name} is set to {type(value)}, not to a Top (ntop=2 gives two Tops)")
         return _Writer({top: name for name, top in self.tops.items()}).net(self.tops.values())
 
 

@@ -21,6 +21,9 @@ from caffe.proto import caffe_pb2
 
 M = TypeVar("M", bound=Message)
 
+# protobuf takes minutes for a string of them
+_TOO_MANY_BACKSLASHES = "\\" * 1000
+_LONGEST = 400  # characters of an error that quotes the file
 _UNKNOWN_FIELD = re.compile(r'Message type "caffe\.([\w.]+)" has no field named "([^"]*)"')
 _UNKNOWN_VALUE = re.compile(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) ([^\s.]+)')
 _TWICE = re.compile(r'Message type "caffe\.([\w.]+)" should not have multiple "([^"]*)" fields')
@@ -34,13 +37,16 @@ def parse(text: str, message: M, source: str = "prototxt") -> M:
     Raises CaffeError (`source:line:column: …`) for a syntax error, an unknown field or enum value, a value of
     the wrong type or range, or a field given twice.
     """
+    if (damage := text.find(_TOO_MANY_BACKSLASHES)) >= 0:
+        raise CaffeError(f"{source}:{text.count(chr(10), 0, damage) + 1}: has {len(_TOO_MANY_BACKSLASHES)} backslashes "
+                         "in a row; it is damaged")
     try:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         place = f"{source}:{error.GetLine()}:{error.GetColumn()}" if error.GetLine() else source
-        raise CaffeError(f"{place}: {_explain(str(error))}") from None
+        raise CaffeError(f"{place}: {_explain(str(error))[:_LONGEST]}") from None
     except (ValueError, TypeError, RecursionError) as error:
-        raise CaffeError(f"{source}: {' '.join(str(error).split())}") from None
+        raise CaffeError(f"{source}: {' '.join(str(error).split())[:_LONGEST]}") from None
 
 
 def read(path: str | os.PathLike, message: M) -> M:
@@ -102,7 +108,8 @@ def _unknown_field(descriptor: Descriptor | None, name: str) -> str:
                if field.message_type is not None and name in field.message_type.fields_by_name]
     if holders:
         return f"{unknown}; it belongs inside {' or '.join(holders[:4])}"
-    return f"{unknown}; if it comes from a fork of Caffe, take it out or add it to caffe.proto"
+    return (f"{unknown}; if it comes from a fork of Caffe, name the fork's caffe.proto: "
+            'caffe.proto.extend("caffe.proto"), or CAFFE_PROTO=caffe.proto for commands')
 
 
 def _suggest(name: str, known: list[str]) -> str:

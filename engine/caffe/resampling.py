@@ -11,16 +11,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe.errors import CaffeError
+from caffe.errors import CaffeValueError
+from caffe.splines import cubic_matrix, spline_matrix
 
 
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
     """An H×W×K image in the size `new_dims` (height, width), float32.
 
-    `interp_order` is 1 for linear interpolation, 0 for the nearest pixel; CaffeError for anything else.
+    `interp_order` is 0 for the nearest pixel, 1 for linear interpolation, 2 to 5 for splines of that degree (with 1
+    or 3 channels, 3 is bicubic). CaffeValueError for anything else.
     """
-    if interp_order not in (0, 1):
-        raise CaffeError(f"interpolation order {interp_order} is not offered: 0 is nearest, 1 is linear")
+    if interp_order not in range(6):
+        raise CaffeValueError(f"interpolation order {interp_order} is not one of 0 (nearest), 1 (linear), "
+                              "2 to 5 (splines)")
     size = tuple(int(extent) for extent in new_dims)
     if im.shape[-1] not in (1, 3):
         return _zoom(im, size, interp_order).astype(np.float32)
@@ -36,6 +39,9 @@ def _resize(image: np.ndarray, size: tuple[int, ...], order: int) -> np.ndarray:
     for axis, factor in enumerate(factors):
         if factor > 1:
             image = _blur(image, (factor - 1) / 2, axis)
+    if order > 1:
+        return _clipped(_by_matrices(image, [_outside_is_zero(*given, order) for given in zip(
+            image.shape, [factor * (np.arange(new) + 0.5) - 0.5 for factor, new in zip(factors, size)])]), image)
     # A pixel's worth of the zeros outside, for what lies beyond the outermost centres.
     resized = np.pad(image, ((1, 1), (1, 1), (0, 0)))
     for axis, factor in enumerate(factors):
@@ -43,7 +49,28 @@ def _resize(image: np.ndarray, size: tuple[int, ...], order: int) -> np.ndarray:
     return np.clip(resized, image.min(), image.max()) if order else resized
 
 
+def _outside_is_zero(extent: int, places: np.ndarray, order: int) -> np.ndarray:
+    if order == 3:
+        return cubic_matrix(extent, places)
+    matrix = spline_matrix(extent, places, order)
+    matrix[(places < 0) | (places > extent - 1)] = 0
+    return matrix
+
+
+def _by_matrices(image: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    down, along = matrices
+    return np.einsum("yh,hwk,xw->yxk", down, image, along, optimize=True)
+
+
+def _clipped(resized: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """No value beyond the image's own range, but for the zeros outside of it."""
+    return np.where(resized == 0, 0, np.clip(resized, image.min(), image.max()))
+
+
 def _zoom(image: np.ndarray, size: tuple[int, ...], order: int) -> np.ndarray:
+    if order > 1:
+        return _by_matrices(image, [spline_matrix(old, np.linspace(0, old - 1, new), order)
+                                    for old, new in zip(image.shape, size)])
     for axis, extent in enumerate(size):
         step = (image.shape[axis] - 1) / (extent - 1) if extent > 1 else 0
         image = _sample(image, step * np.arange(extent), order, axis)

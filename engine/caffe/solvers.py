@@ -10,17 +10,20 @@ import os
 import time
 from collections.abc import Callable
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
-from caffe import binaryproto, context, glog, rng, updates, weights
+from caffe import binaryproto, context, glog, hdf5, rng, updates, weights
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net, read_solver
-from caffe.upgrade import upgrade_net, upgrade_solver
+from caffe.prototxt import read_net
+from caffe.prototxt_text import to_text
+from caffe.upgrade import read_solver_file, upgrade_net
 
+f32 = np.float32
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 
 
@@ -37,7 +40,9 @@ class Solver:
         if isinstance(solver_file, caffe_pb2.SolverParameter):
             self.param = solver_file
         else:
-            self.param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+            self.param = read_solver_file(solver_file)
+        if context.root_solver() and glog.enabled():
+            glog.info(f"Initializing solver from parameters: \n{to_text(self.param, utf8=True)}")
         updates.check(self.rule, self.param)
         if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
             context.set_mode_gpu()
@@ -50,10 +55,17 @@ class Solver:
         self.test_nets = self._test_nets()
         self.history = [Blob(*p.blob.shape) for _ in range(self.rule.histories) for p in self.net.learnable_params]
         self._callbacks: list[tuple[Callable[[], None], Callable[[], None]]] = []
-        self._losses: list[float] = []
-        self._smoothed_loss = 0.0
+        self._losses: list[np.float32] = []
+        self._smoothed_loss = f32(0)
         self._last_display = 0
         self._timer = time.perf_counter()
+        # asked once an iteration and once a test batch: "stop", "snapshot", or "" to go on
+        self.requested_action: Callable[[], str] = lambda: ""
+        self._stopped = False
+        # what all processes of a training do when this one is asked for something; see `parallel`
+        self.agree: Callable[[str], str] = lambda request: request
+        if context.root_solver():
+            glog.info("Solver scaffolding done.")
 
     @property
     def type(self) -> str:
@@ -71,12 +83,16 @@ class Solver:
         if len(given) != 1:
             raise CaffeError(f"solver: needs exactly one of {', '.join(TRAIN_NET_FIELDS)}; "
                              f"it has {', '.join(given) or 'none'}")
-        return self._net(getattr(self.param, given[0]), caffe_pb2.TRAIN, self.param.train_state)
+        source = getattr(self.param, given[0])
+        glog.info("Creating training net " + (f"from {given[0]} file: {source}" if isinstance(source, str)
+                                              else f"specified in {given[0]}."))
+        return self._net(_read(source), caffe_pb2.TRAIN, self.param.train_state)
 
     def _test_nets(self) -> list[Net]:
         """One net for each test_iter: test_net_param, test_net, then net_param or net for those left over."""
-        sources: list = [*self.param.test_net_param, *self.param.test_net]
-        generic = [getattr(self.param, name) for name in ("net_param", "net") if self.param.HasField(name)]
+        sources: list = [(name, source) for name in ("test_net_param", "test_net")
+                         for source in getattr(self.param, name)]
+        generic = [(name, getattr(self.param, name)) for name in ("net_param", "net") if self.param.HasField(name)]
         wanted = len(self.param.test_iter)
         if wanted < len(sources) or (wanted > len(sources) and not generic):
             raise CaffeError(f"solver: has {wanted} test_iter for {len(sources)} test net(s); give one for each")
@@ -86,12 +102,17 @@ class Solver:
             raise CaffeError(f"solver: has {len(states)} test_state for {wanted} test nets; give none or one for each")
         if wanted and self.param.test_interval <= 0:
             raise CaffeError("solver: has test_iter but no test_interval; set how often to test")
-        return [self._net(source, caffe_pb2.TEST, state) for source, state in zip(sources, states)]
+        nets: list[Net] = []
+        read = [_read(source) for _, source in sources]
+        for (name, source), param, state in zip(sources, read, states):
+            shown = f"{name} file: {source}" if isinstance(source, str) else name
+            glog.info(f"Creating test net (#{len(nets)}) specified by {shown}")
+            nets.append(self._net(param, caffe_pb2.TEST, state))
+            nets[-1].debug_info = self.param.debug_info
+        return nets
 
-    def _net(self, source: str | caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
+    def _net(self, param: caffe_pb2.NetParameter, phase: int, state: caffe_pb2.NetState | None) -> Net:
         """A net whose state is, in rising precedence, the phase, the net's own state, the solver's for it."""
-        param = caffe_pb2.NetParameter()
-        param.CopyFrom(upgrade_net(read_net(source), source) if isinstance(source, str) else upgrade_net(source))
         merged = caffe_pb2.NetState(phase=phase)
         merged.MergeFrom(param.state)
         if state is not None:
@@ -106,42 +127,62 @@ class Solver:
 
     # -- the loop ------------------------------------------------------------------------------------------------
     def step(self, iterations: int) -> None:
-        """Train for so many iterations, testing, displaying and snapshotting when due."""
+        """Train for so many iterations, testing, displaying and snapshotting when due, until asked to stop."""
         start, stop = self.iter, self.iter + iterations
-        self._losses, self._smoothed_loss = [], 0.0
+        self._losses, self._smoothed_loss = [], f32(0)
         self._timer = time.perf_counter()
         while self.iter < stop:
             self.net.clear_param_diffs()
             if self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
-                self.test_all()
+                if context.root_solver():
+                    self.test_all()
+                self._stopped = self.agree("stop" if self._stopped else "") == "stop"
+                if self._stopped:
+                    break
             for on_start, _ in self._callbacks:
                 on_start()
             display = self._due(self.param.display)
             self.net.debug_info = bool(display and self.param.debug_info)
-            loss = sum(self.net.forward_backward() for _ in range(self.param.iter_size)) / self.param.iter_size
-            self._update_smoothed_loss(loss, start)
+            loss = f32(0)
+            for _ in range(self.param.iter_size):
+                loss += f32(self.net.forward_backward())
+            self._update_smoothed_loss(loss / f32(self.param.iter_size), start)
             if display:
                 self._display()
             for _, on_gradients_ready in self._callbacks:
                 on_gradients_ready()
             self.apply_update()
-            if self._due(self.param.snapshot) and context.root_solver():
+            request = self.agree(self.requested_action())
+            if context.root_solver() and (self._due(self.param.snapshot) or request == "snapshot"):
                 self.snapshot()
+            if request == "stop":
+                self._stopped = True
+                break
 
     def solve(self, resume_file: str | PathLike | None = None) -> None:
-        """Train to max_iter, from a .solverstate if given; snapshot at the end, display and test once more."""
+        """Train to max_iter, from a .solverstate if given; snapshot at the end, display and test once more.
+
+        Asked to stop (`requested_action`), it ends after the iteration under way and its snapshot.
+        """
         glog.info(f"Solving {self.net.name}")
         glog.info(f"Learning Rate Policy: {self.param.lr_policy}")
+        self._stopped = False
         if resume_file is not None:
             glog.info(f"Restoring previous solver status from {fspath(resume_file)}")
             self.restore(resume_file)
         start = self.iter
+        self._stopped = False
         self.step(self.param.max_iter - self.iter)
+        if not context.root_solver():
+            return
         if self.param.snapshot_after_train and not (self.param.snapshot and self._due(self.param.snapshot)):
             self.snapshot()
+        if self._stopped:
+            glog.info("Optimization stopped early.")
+            return
         if self._due(self.param.display):
             loss = self.net._forward(0, len(self.net.layers) - 1)
-            self._update_smoothed_loss(loss, start)
+            self._update_smoothed_loss(f32(loss), start)
             glog.info(f"Iteration {self.iter}, loss = {glog.number(self._smoothed_loss)}")
         if self._due(self.param.test_interval):
             self.test_all()
@@ -177,40 +218,53 @@ class Solver:
         glog.info(f"Iteration {self.iter} ({speed}), loss = {glog.number(self._smoothed_loss)}")
         self._timer = time.perf_counter()
         self._last_display = self.iter
-        scores = [(i, k, float(value)) for i in self.net._outputs
-                  for k, value in enumerate(self.net._blobs[i].data.reshape(-1))]
-        _log_scores(self.net, "Train", scores)
+        _log_scores(self.net, "Train", *output_values(self.net))
 
-    def _update_smoothed_loss(self, loss: float, start: int) -> None:
+    def _update_smoothed_loss(self, loss: np.float32, start: int) -> None:
         """The mean of the last average_loss losses; the window begins anew at each `step`."""
         size = len(self._losses)
         if size < self.param.average_loss:
             self._losses.append(loss)
-            self._smoothed_loss = (self._smoothed_loss * size + loss) / (size + 1)
+            self._smoothed_loss = (self._smoothed_loss * f32(size) + loss) / f32(size + 1)
         else:
             place = (self.iter - start) % self.param.average_loss
-            self._smoothed_loss += (loss - self._losses[place]) / self.param.average_loss
+            self._smoothed_loss += (loss - self._losses[place]) / f32(self.param.average_loss)
             self._losses[place] = loss
 
     def test_all(self) -> None:
         """Run every test net over its test_iter batches and log its mean outputs."""
         for i in range(len(self.test_nets)):
-            self._test(i)
+            if not self._stopped:
+                self._test(i)
 
     def _test(self, index: int) -> None:
         glog.info(f"Iteration {self.iter}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
         net.share_with(self.net)
-        total_loss = 0.0
-        sums: dict[tuple[int, int], float] = {}
+        total_loss, places, totals = f32(0), list[int](), None
         for _ in range(batches):
-            total_loss += net._forward(0, len(net.layers) - 1)
-            for i in net._outputs:
-                for k, value in enumerate(net._blobs[i].data.reshape(-1)):
-                    sums[i, k] = sums.get((i, k), 0.0) + float(value)
+            self._heed_requests()
+            if self._stopped:
+                glog.info("Test interrupted.")
+                return
+            total_loss += f32(net._forward(0, len(net.layers) - 1))
+            places, values = output_values(net)
+            if totals is not None and len(values) != len(totals):
+                raise CaffeError(f"test net #{index}: its outputs held {len(totals)} values in the first batch and "
+                                 f"{len(values)} now; a test needs outputs of one size")
+            totals = values if totals is None else totals + values
         if self.param.test_compute_loss:
-            glog.info(f"Test loss: {glog.number(total_loss / batches)}")
-        _log_scores(net, "Test", [(i, k, total / batches) for (i, k), total in sums.items()])
+            glog.info(f"Test loss: {glog.number(total_loss / f32(batches or 1))}")
+        if totals is not None:
+            _log_scores(net, "Test", places, totals / f32(batches))
+
+    def _heed_requests(self) -> None:
+        """While testing, snapshots are written at once, and a wish to stop ends the test."""
+        while request := self.requested_action():
+            if request == "snapshot":
+                self.snapshot()
+            else:
+                self._stopped = True
 
     # -- snapshots -------------------------------------------------------------------------------------------------
     def snapshot(self) -> None:
@@ -241,32 +295,39 @@ class Solver:
             if not blob.matches(proto):
                 raise CaffeError(f"{file}: a history blob has shape {binaryproto.blob_shape(proto)}, this solver "
                                  f"needs {blob.shape}; the state is of another net")
+        _check_progress(file, state.iter, state.current_step)
         if state.HasField("learned_net"):
             self.net.copy_from(_beside(state.learned_net, file))
-        for blob, proto in zip(self.history, state.history):
-            blob.from_proto(proto, reshape=False)
+        glog.info("SGDSolver: restoring history")
+        for i, (blob, proto) in enumerate(zip(self.history, state.history)):
+            try:
+                blob.from_proto(proto, reshape=False)
+            except CaffeError as error:
+                raise CaffeError(f"{file}: history {i}: {error}") from None
         self.iter, self.current_step = state.iter, state.current_step
 
     def _write_state_hdf5(self, file: str, model: str) -> None:
         arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
         glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        # as H5LT writes them: an axis of 1, and text of fixed length with a closing 0; real Caffe reads nothing else
-        name = np.array(os.fsencode(model), f"S{len(os.fsencode(model)) + 1}")
-        weights.write_hdf5(file, {"iter": np.array([self.iter], np.int32), "learned_net": name,
-                                  "current_step": np.array([self.current_step], np.int32), **arrays})
+        counts = {name: np.array([getattr(self, name)], np.int32) for name in ("iter", "current_step")}
+        weights.write_hdf5(file, {**counts, "learned_net": model, **arrays})
 
     def _read_state_hdf5(self, file: str) -> None:
-        with weights.open_hdf5(file) as state:
+        with hdf5.open_hdf5(file) as state:
             missing = [name for name in ("iter", "current_step", "history") if name not in state]
             if missing:
                 raise CaffeError(f"{file}: has no {', '.join(missing)}; it is not a solver state")
             self._check_history(file, len(state["history"]))
-            if "learned_net" in state:
-                name = state["learned_net"][()]
-                self.net.copy_from(_beside(name.decode() if isinstance(name, bytes) else str(name), file))
-            for i, blob in enumerate(self.history):
-                blob.data[...] = state["history"][str(i)][()]
-            self.iter, self.current_step = (int(np.ravel(state[name][()])[0]) for name in ("iter", "current_step"))
+            iteration, step = (hdf5.read_integer(state[name], f"{file}: {name}") for name in ("iter", "current_step"))
+            arrays = [hdf5.read_array(state["history"][str(i)], blob.shape, f"{file}: history {i}")
+                      for i, blob in enumerate(self.history)]
+            learned = state["learned_net"].asstr()[()] if "learned_net" in state else None
+        _check_progress(file, iteration, step)
+        if learned is not None:
+            self.net.copy_from(_beside(str(learned), file))
+        for blob, array in zip(self.history, arrays):
+            blob.data[...] = array
+        self.iter, self.current_step = iteration, step
 
     def _check_history(self, file: str, stored: int) -> None:
         if stored != len(self.history):
@@ -277,7 +338,7 @@ class Solver:
         return f"{self.param.snapshot_prefix}_iter_{self.iter}{ending}"
 
     def _check_snapshot_prefix(self) -> None:
-        if not self.param.snapshot:
+        if not self.param.snapshot or not context.root_solver():
             return
         if not self.param.HasField("snapshot_prefix"):
             raise CaffeError("solver: has snapshot but no snapshot_prefix; say where snapshots go")
@@ -287,8 +348,10 @@ class Solver:
                              f"make the folder '{folder}' and let it be written to")
 
     # -- pycaffe's extras ----------------------------------------------------------------------------------------------
-    def add_callback(self, on_start: Callable[[], None], on_gradients_ready: Callable[[], None]) -> None:
-        """Call the two functions before each iteration and before each update."""
+    def add_callback(self, on_start: Any, on_gradients_ready: Callable[[], Any] | None = None) -> None:
+        """Call the two functions, or those of the NCCL given, before each iteration and before each update."""
+        if on_gradients_ready is None:
+            on_start, on_gradients_ready = on_start.on_start, on_start.on_gradients_ready
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
@@ -296,12 +359,36 @@ class Solver:
         net.share_with(self.net)
 
 
-def _log_scores(net: Net, kind: str, scores: list[tuple[int, int, float]]) -> None:
-    """Log (blob, place in it, value) rows as Caffe does, with the weighted value for losses."""
-    for n, (blob_id, _, value) in enumerate(scores):
-        weight = net._blob_loss_weights[blob_id]
-        weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
-        glog.info(f"    {kind} net output #{n}: {net._blob_names[blob_id]} = {glog.number(value)}{weighted}")
+def _read(source: str | caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
+    """A copy of a net, from its file or its message, in today's format."""
+    param = caffe_pb2.NetParameter()
+    param.CopyFrom(upgrade_net(read_net(source), source) if isinstance(source, str) else upgrade_net(source))
+    return param
+
+
+def output_values(net: Net) -> tuple[list[int], np.ndarray]:
+    """All values of the net's outputs in one float32 array, and for each the blob that it is of."""
+    arrays = [net._blobs[i].data.reshape(-1) for i in net._outputs]
+    places = [i for i, array in zip(net._outputs, arrays) for _ in array]
+    return places, np.concatenate(arrays).astype(f32) if arrays else np.empty(0, f32)
+
+
+def _log_scores(net: Net, kind: str, places: list[int], values: np.ndarray) -> None:
+    """Log the outputs' values as Caffe does, with the weighted value for losses."""
+    for n, (blob_id, value) in enumerate(zip(places, values)):
+        glog.info(f"    {kind} net output #{n}: {score_text(net, blob_id, value)}")
+
+
+def score_text(net: Net, blob_id: int, value: np.float32) -> str:
+    """`loss = 0.7 (* 1 = 0.7 loss)`: an output's name and value, for a loss with its weight and their product."""
+    weight = f32(net._blob_loss_weights[blob_id])
+    weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
+    return f"{net._blob_names[blob_id]} = {glog.number(value)}{weighted}"
+
+
+def _check_progress(file: str, iteration: int, step: int) -> None:
+    if iteration < 0 or step < 0:
+        raise CaffeError(f"{file}: says iteration {iteration} and step {step}: it is damaged; copy it again")
 
 
 def _beside(model: str, state_file: str) -> str:
@@ -310,13 +397,15 @@ def _beside(model: str, state_file: str) -> str:
     return moved if not os.path.exists(model) and os.path.exists(moved) else model
 
 
-def _solver_class(rule: updates.Rule) -> type[Solver]:
+def _solver_class(rule: updates.Rule, base: type[Solver]) -> type[Solver]:
     doc = f"A Solver with Caffe's {rule.name} update."
-    return type(f"{rule.name}Solver", (Solver,), {"rule": rule, "__doc__": doc, "__module__": __name__})
+    return type(f"{rule.name}Solver", (base,), {"rule": rule, "__doc__": doc, "__module__": __name__})
 
 
-SOLVERS = {name: _solver_class(rule) for name, rule in updates.RULES.items()}
-SGDSolver = SOLVERS["SGD"]
+SGDSolver = _solver_class(updates.RULES["SGD"], Solver)
+# as in Caffe, every other rule's solver is an SGDSolver too
+SOLVERS = {name: SGDSolver if name == "SGD" else _solver_class(rule, SGDSolver)
+           for name, rule in updates.RULES.items()}
 NesterovSolver = SOLVERS["Nesterov"]
 AdaGradSolver = SOLVERS["AdaGrad"]
 RMSPropSolver = SOLVERS["RMSProp"]
@@ -326,7 +415,11 @@ AdamSolver = SOLVERS["Adam"]
 
 def get_solver(solver_file: str | PathLike) -> Solver:
     """The solver of the type that the file names (SGD if none). Raises CaffeError for an unknown type."""
-    param = upgrade_solver(read_solver(fspath(solver_file)), fspath(solver_file))
+    return solver_from(read_solver_file(solver_file), fspath(solver_file))
+
+
+def solver_from(param: caffe_pb2.SolverParameter, source: str) -> Solver:
+    """The solver that the message describes; `source` is named in the error for an unknown type."""
     if param.type not in SOLVERS:
-        raise CaffeError(f"{fspath(solver_file)}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
+        raise CaffeError(f"{source}: unknown solver type '{param.type}'; known: {', '.join(SOLVERS)}")
     return SOLVERS[param.type](param)

@@ -38,8 +38,9 @@ def learning_rate(param: caffe_pb2.SolverParameter, iteration: int, current_step
     elif _next_step_is_due(param, iteration, current_step):
         current_step += 1
         glog.info(f"MultiStep Status: Iteration {iteration}, step = {current_step}")
-    factor = POLICIES[param.lr_policy][0](param, iteration, current_step)
-    return float(f32(param.base_lr) * f32(factor)), current_step
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rate = f32(param.base_lr * POLICIES[param.lr_policy][0](param, iteration, current_step))
+    return float(rate), current_step
 
 
 def _next_step_is_due(param: caffe_pb2.SolverParameter, iteration: int, current_step: int) -> bool:
@@ -51,7 +52,8 @@ Policy = Callable[[caffe_pb2.SolverParameter, int, int], float]  # (param, itera
 
 
 def _gamma_to(param: caffe_pb2.SolverParameter, exponent: int) -> float:
-    return float(f32(param.gamma) ** f32(exponent))
+    # C++'s pow of a float and an int is in double precision
+    return float(np.float64(param.gamma) ** exponent)
 
 
 def _inv(p: caffe_pb2.SolverParameter, i: int, step: int) -> float:
@@ -63,7 +65,8 @@ def _poly(p: caffe_pb2.SolverParameter, i: int, step: int) -> float:
 
 
 def _sigmoid(p: caffe_pb2.SolverParameter, i: int, step: int) -> float:
-    return float(f32(1) / (f32(1) + np.exp(f32(-p.gamma) * (f32(i) - f32(p.stepsize)))))
+    # by way of double precision, as the C library's expf does
+    return float(f32(1) / (f32(1) + f32(np.exp(np.float64(f32(-p.gamma) * (f32(i) - f32(p.stepsize)))))))
 
 
 # policy: (factor of base_lr, fields that must be above 0)
@@ -148,8 +151,9 @@ def _adam(g, history, rate, param, iteration):
     mean, square = history
     _blend(mean, param.momentum, g)
     _blend(square, param.momentum2, g * g)
-    t = f32(iteration + 1)
-    correction = np.sqrt(f32(1) - f32(param.momentum2) ** t) / (f32(1) - f32(param.momentum) ** t)
+    beta1, beta2 = np.float64(param.momentum), np.float64(param.momentum2)  # C++'s pow of a float and an int is double
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correction = f32(np.sqrt(1 - beta2 ** (iteration + 1)) / (1 - beta1 ** (iteration + 1)))
     g.copy_(mean / square.sqrt().add_(param.delta)).mul_(float(f32(rate) * correction))
 
 

@@ -6,6 +6,7 @@ Sources of the rules: Net::CopyTrainedLayersFrom, ToProto, ToHDF5 in src/caffe/n
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from caffe import binaryproto, glog
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import write_bytes
+from caffe.hdf5 import open_hdf5, read_array
 from caffe.proto import caffe_pb2
-from caffe.upgrade import upgrade_net
 
 if TYPE_CHECKING:
     from caffe.net import Net
@@ -28,33 +29,33 @@ def load(net: Net, file: str) -> None:
     try:
         with open(file, "rb") as stream:
             magic = stream.read(8)
-    except OSError as error:
-        raise CaffeError(f"{file}: cannot be opened: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise CaffeError(f"{file}: cannot be opened: {getattr(error, 'strerror', error)}") from None
     if magic == HDF5_MAGIC:
         load_hdf5(net, file)
     else:
-        copy_layers(net, upgrade_net(binaryproto.read_net(file), file), file)
+        copy_blobs(net, binaryproto.read_weights(file), file)
 
 
-def copy_layers(net: Net, source: caffe_pb2.NetParameter, file: str) -> None:
+def copy_blobs(net: Net, source: Sequence[tuple[str, Sequence[caffe_pb2.BlobProto]]], file: str) -> None:
     """Copy the blobs of each layer of `source` into the net's first layer of that name, whatever its type.
 
     Raises CaffeError, before anything is changed, where the number of blobs or a shape differs.
     """
     targets = _first_by_name(net)
     found = []
-    for layer in source.layer:
-        if layer.name not in targets:
-            glog.info(f"Ignoring source layer {layer.name}")
+    for name, stored in source:
+        if name not in targets:
+            glog.info(f"Ignoring source layer {name}")
             continue
-        blobs = net.layers[targets[layer.name]].blobs
-        if len(blobs) != len(layer.blobs):
-            raise CaffeError(f"{file}: layer '{layer.name}' has {len(layer.blobs)} blobs, the net's has {len(blobs)}; "
+        blobs = net.layers[targets[name]].blobs
+        if len(blobs) != len(stored):
+            raise CaffeError(f"{file}: layer '{name}' has {len(stored)} blobs, the net's has {len(blobs)}; "
                              "rename the net's layer to learn it from scratch")
-        for j, (blob, proto) in enumerate(zip(blobs, layer.blobs)):
+        for j, (blob, proto) in enumerate(zip(blobs, stored)):
             if not blob.matches(proto):
-                raise _shape_error(file, layer.name, j, binaryproto.blob_shape(proto), blob)
-            found.append((blob, proto, layer.name))
+                raise _shape_error(file, name, j, binaryproto.blob_shape(proto), blob)
+            found.append((blob, proto, name))
     for blob, proto, name in found:
         try:
             blob.from_proto(proto, reshape=False)
@@ -67,6 +68,7 @@ def share(net: Net, other: Net) -> None:
     targets = _first_by_name(net)
     for name, layer in zip(other._layer_names, other.layers):
         if name not in targets:
+            glog.info(f"Ignoring source layer {name}")
             continue
         blobs = net.layers[targets[name]].blobs
         if len(blobs) != len(layer.blobs):
@@ -115,26 +117,22 @@ def write_hdf5(file: str, entries: dict[str, Any]) -> None:
         for path, value in entries.items():
             if value is None:
                 out.require_group(path)
+            elif isinstance(value, str):
+                # of a fixed length and ended by a zero: real Caffe reads no other
+                out.create_dataset(path, data=value, dtype=h5py.string_dtype(length=len(value.encode()) + 1))
             else:
                 out[path] = value
     write_bytes(file, buffer.getvalue())
 
 
-def open_hdf5(file: str):
-    """An HDF5 file open for reading. Raises CaffeError if it is none."""
-    import h5py
-
-    try:
-        return h5py.File(file, "r")
-    except OSError as error:
-        raise CaffeError(f"{file}: is not a readable HDF5 file: {' '.join(str(error).split())}") from None
-
-
 def load_hdf5(net: Net, file: str) -> None:
-    """Copy from an HDF5 snapshot. Raises CaffeError where something does not fit."""
+    """Copy from an HDF5 snapshot. Raises CaffeError, before anything is changed, where something does not fit."""
+    found: list[tuple[Blob, np.ndarray]] = []
     with open_hdf5(file) as source:
         if "data" not in source:
             raise CaffeError(f"{file}: has no group /data; it is not a Caffe HDF5 snapshot")
+        for name in sorted(set(source["data"]) - set(net._layer_names)):
+            glog.info(f"Ignoring source layer {name}")
         for i, (name, layer) in enumerate(zip(net._layer_names, net.layers)):
             group = source["data"].get(name)
             if group is None:
@@ -147,9 +145,11 @@ def load_hdf5(net: Net, file: str) -> None:
                     values = group[str(j)]
                     if values.shape != blob.shape:
                         raise _shape_error(file, name, j, values.shape, blob)
-                    blob.data[...] = np.asarray(values)
+                    found.append((blob, read_array(values, blob.shape, f"{file}: parameter {j} of layer '{name}'")))
                 elif net.param_owner(i, j):
                     raise CaffeError(f"{file}: layer '{name}' lacks blob {j}")
+    for blob, array in found:
+        blob.data[...] = array
 
 
 def _first_by_name(net: Net) -> dict[str, int]:

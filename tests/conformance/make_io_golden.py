@@ -10,6 +10,7 @@ import numpy as np
 import caffe
 
 SHAPES = [(30, 40, 3), (21, 17, 1), (20, 20, 4)]
+SPLINE_SIZES = [(9, 13), (33, 9), (31, 43)]
 SIZES = [(15, 20), (35, 50), (13, 29), (40, 17), (1, 7)]
 
 
@@ -38,6 +39,10 @@ def results():
             for order in (0, 1) if shape == SHAPES[0] else (1,):
                 key = "resize {} {} order {}".format(name, "x".join(map(str, size)), order)
                 given[key] = caffe.io.resize_image(image(shape), size, order)
+        for size in SPLINE_SIZES:
+            for order in (2, 3, 4, 5):
+                key = "resize {} {} order {}".format(name, "x".join(map(str, size)), order)
+                given[key] = caffe.io.resize_image(image(shape), size, order)[:, ::3]
         given["oversample " + name] = caffe.io.oversample([image(shape), 2 * image(shape)], (5, 8))[:, ::2]
     means = {"image": 100 * image((40, 50, 3)).transpose(2, 0, 1), "channels": np.array([1.0, 2, 3])}
     for name, mean in means.items():

@@ -17,17 +17,22 @@ from tools.cli import main
 
 REPOSITORY = Path(__file__).parents[2]
 
-# Run in a folder that holds net.prototxt; leaves the batches in the file that is named.
+# Run in a folder that holds net.prototxt; leaves the batches in the file that is named, also for one of two solvers.
 BATCHES = """
 import sys
 import caffe
 import numpy as np
-net = caffe.Net("net.prototxt", caffe.TRAIN)
-batches = []
-for _ in range(7):
-    net.forward()
-    batches.append({name: blob.data.copy() for name, blob in net.blobs.items()})
-np.savez(sys.argv[1], **{name: np.stack([batch[name] for batch in batches]) for name in batches[0]})
+batches = {}
+for count, rank in ((1, 0), (2, 1)):
+    caffe.set_multiprocess(True)
+    caffe.set_solver_count(count)
+    caffe.set_solver_rank(rank)
+    net = caffe.Net("net.prototxt", caffe.TRAIN)
+    for _ in range(7):
+        net.forward()
+        for name, blob in net.blobs.items():
+            batches.setdefault(f"{name} {rank}", []).append(blob.data.copy())
+np.savez(sys.argv[1], **batches)
 """
 
 
@@ -80,7 +85,8 @@ def test_the_batches_are_the_engine_s(box, real_caffe):
     engine = np.load(box / "engine.npz")
     for workers in (0, 2):
         real = np.load(box / f"real_{workers}.npz")
-        assert set(real.files) == set(engine.files) == {"data", "motion", "label", "cont"}
+        names = {f"{name} {rank}" for name in ("data", "motion", "label", "cont") for rank in (0, 1)}
+        assert set(real.files) == set(engine.files) == names
         for name in engine.files:
             np.testing.assert_array_equal(real[name], engine[name])
 

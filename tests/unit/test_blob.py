@@ -138,3 +138,13 @@ def test_a_stored_blob_of_the_wrong_length_is_refused():
     proto.shape.dim.extend([2, 2])
     with pytest.raises(CaffeError, match="holds 3 numbers where 4"):
         Blob().from_proto(proto)
+
+
+def test_the_devices_address_is_there_where_the_device_has_memory_of_its_own():
+    blob = Blob(2)
+    assert not hasattr(blob, "_gpu_data_ptr") and not hasattr(blob, "_gpu_diff_ptr")
+    with context.use_device(STAND_IN):
+        blob.data[...] = 1
+        assert blob._gpu_data_ptr == blob.tensor().data_ptr() != blob.data.ctypes.data
+        assert blob._gpu_diff_ptr
+        assert blob._diff.head == "at device"  # a kernel may have written there

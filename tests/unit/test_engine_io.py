@@ -125,8 +125,8 @@ def test_transformer_leaves_its_argument_alone_and_names_bad_settings():
 
 def test_resize_of_a_constant_image_and_of_another_order():
     assert (caffe.io.resize_image(np.full((4, 4, 3), 7.0), (2, 9)) == np.full((2, 9, 3), 7, np.float32)).all()
-    with pytest.raises(CaffeError, match="order 3 is not offered"):
-        caffe.io.resize_image(np.ones((4, 4, 3)), (2, 2), 3)
+    with pytest.raises(CaffeError, match="order 6 is not one of 0"):
+        caffe.io.resize_image(np.ones((4, 4, 3)), (2, 2), 6)
 
 
 # -- files ----------------------------------------------------------------------------------------------

@@ -63,11 +63,9 @@ def files(tmp_path):
     write_hdf5(tmp_path / "a.h5", data=np.zeros((4, 2)), label=np.zeros(4), few=np.zeros(3), one=np.float32(1),
                text=np.array([b"a"] * 4), flags=np.ones(4, bool), none=np.zeros((0, 2)),
                pair=np.zeros(4, [("a", "f4"), ("b", "f4")]))
-    with h5py.File(tmp_path / "huge.h5", "w") as file:
-        file.create_dataset("data", (2**20, 2**12), "f4", chunks=(1, 2**12))
     write_hdf5(tmp_path / "wide.h5", data=np.zeros((4, 3)), label=np.zeros(4))
     (tmp_path / "cut.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:3000])
-    for name in ("a", "huge", "cut", "none"):
+    for name in ("a", "cut", "none"):
         (tmp_path / f"{name}_h5.txt").write_text(f"{name}.h5\n")
     (tmp_path / "wide_h5.txt").write_text("a.h5 wide.h5\n")
     (tmp_path / "white.txt").write_text(" \n\n")
@@ -109,7 +107,7 @@ SETUP = {
     "images mean": (image_data("a.txt", "", "mean_file: 'none'"), "none: not found"),
     "missing hdf5 list": (hdf5_data("none.txt"), "none.txt: not found"),
     "white hdf5 list": (hdf5_data("white.txt"), "white.txt: lists no HDF5 file"),
-    "missing hdf5": (hdf5_data("none_h5.txt"), "none.h5: is not a readable HDF5 file"),
+    "missing hdf5": (hdf5_data("none_h5.txt"), "none.h5: cannot be opened: No such file"),
     "cut hdf5": (hdf5_data("cut_h5.txt"), "cut.h5: "),
     "no batch of hdf5": (hdf5_data("a_h5.txt", ""), "batch_size must be given"),
     "hdf5 transform": (hdf5_data("a_h5.txt", more="transform_param { scale: 2 }"), "remove transform_param"),
@@ -120,7 +118,6 @@ SETUP = {
     "flags": (hdf5_data("a_h5.txt", tops=["flags"]), "'flags' is of type bool; store floats or integers"),
     "pair": (hdf5_data("a_h5.txt", tops=["pair"]), "'pair' is of type .*; store floats or integers"),
     "no rows": (hdf5_data("a_h5.txt", tops=["none"]), r"have \[0\] rows; .*at least one"),
-    "huge": (hdf5_data("huge_h5.txt", tops=["data"]), "holds more numbers than a blob can"),
     "memory": (("MemoryData", "memory_data_param { batch_size: 2 channels: 1 height: 3 }"), "all positive"),
     "memory's mean": (("MemoryData", "memory_data_param { batch_size: 2 channels: 1 height: 3 width: 3 } "
                        "transform_param { mean_file: 'none' }"), "none: not found"),

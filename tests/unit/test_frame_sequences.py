@@ -168,6 +168,35 @@ def test_resuming_goes_on_with_the_same_batches(dataset, open_net):
             assert all((batch[name] == values).all() for name, values in forward(resumed).items())
 
 
+@pytest.fixture
+def solver_of(request):
+    """solver_of(rank, count): from now on this process is one of several that train together."""
+    def become(rank, count):
+        caffe.set_solver_count(count)
+        caffe.set_solver_rank(rank)
+
+    yield become
+    become(0, 1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("settings", [{"batch_size": 2}, {"batch_size": 1, "shuffle": False, "sequence_length": 3}])
+def test_of_several_solvers_each_takes_its_batches_in_training(dataset, open_net, solver_of, workers, settings):
+    param = param_str(dataset, workers=workers, **settings)
+    alone, test = open_net(param), open_net(param, caffe.TEST)
+    nets, tests = [], []
+    for rank in range(2):
+        solver_of(rank, 2)
+        nets.append(open_net(param))
+        tests.append(open_net(param, caffe.TEST))
+    for batch in range(6):
+        theirs, expected = forward(nets[batch % 2]), forward(alone)
+        expected["cont"][0] = 0  # the sequence went on in the other solver
+        assert all((theirs[name] == expected[name]).all() for name in expected)
+        shown = [forward(net) for net in (test, *tests)]
+        assert all((shown[0][name] == other[name]).all() for other in shown for name in other)
+
+
 def test_training_and_validation_nets_read_the_same_video(dataset, open_net):
     nets = [open_net(param_str(dataset, videos=["a"])) for _ in range(2)]
     assert (forward(nets[0])["data"] == forward(nets[1])["data"]).all()

@@ -14,6 +14,12 @@ def summary(net):
     return [(layer.name, layer.type, list(layer.bottom), list(layer.top)) for layer in net.layer]
 
 
+def spec_with(name, value):
+    n = NetSpec()
+    n[name] = value
+    return n
+
+
 def test_attributes_name_layers_and_blobs():
     n = NetSpec()
     n.data, n.label = L.Data(source="db", backend=P.Data.LMDB, batch_size=4, ntop=2)
@@ -109,8 +115,10 @@ def test_param_name_dict():
      "FillerParameter has no field 'tipe': did you mean 'type'"),
     (lambda: L.Convolution(num_output="many").to_proto(), TypeError, "many|str"),
     (lambda: NetSpec().conv, AttributeError, "no top is named 'conv'"),
+    (lambda: NetSpec().conv, KeyError, "no top is named 'conv'"),
+    (lambda: NetSpec()["to_proto"], KeyError, "no top is named 'to_proto'"),
     (lambda: NetSpec()["conv"], KeyError, "conv"),
-    (lambda: setattr(NetSpec(), "data", L.DummyData(ntop=2)), TypeError, "data is set to <class 'tuple'>"),
+    (lambda: spec_with("data", L.DummyData(ntop=2)).to_proto(), TypeError, "data is set to <class 'tuple'>"),
 ])
 def test_mistakes_are_said(make, error, message):
     with pytest.raises(error, match=message):

@@ -42,7 +42,7 @@ def test_everything_the_text_format_allows_is_read():
     ("layer { num_output: 3 }", "net.prototxt:1:9: LayerParameter has no field num_output; it belongs inside "
                                 "convolution_param or inner_product_param or embed_param or recurrent_param"),
     ("\n\nlayer { yolo { classes: 80 } }", "net.prototxt:3:9: LayerParameter has no field yolo; if it comes from a "
-                                           "fork of Caffe, take it out or add it to caffe.proto"),
+                                           "fork of Caffe, name the fork's caffe.proto: caffe.proto.extend"),
     ("layer { pooling_param { pool: AVG } }", "net.prototxt:1:31: AVG is not one of MAX, AVE, STOCHASTIC"),
     ("state { phase: TRIAN }", "net.prototxt:1:16: TRIAN is not one of TRAIN, TEST: did you mean TRAIN?"),
     ('name: "a"\nname: "b"', "net.prototxt:2:7: name is given twice in this NetParameter; it takes one value"),

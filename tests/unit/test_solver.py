@@ -20,6 +20,7 @@ layer { name: "only" type: "ReLU" bottom: "p" top: "extra" include { stage: "ext
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "p" bottom: "y" top: "loss" }
 layer { name: "acc" type: "Accuracy" bottom: "p" bottom: "y" top: "acc" include { phase: TEST } }
 """
+PREFIX = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ (sgd_)?solver\.cpp:\d+\] ")
 BASE = 'base_lr: 0.1 lr_policy: "fixed" random_seed: 3 '
 
 
@@ -37,7 +38,7 @@ def solver(tmp_path):
 
 def test_display_lines_are_caffes(solver, capfd):
     solver("display: 2 test_iter: 1 test_interval: 3 max_iter: 4").solve()
-    lines = [line.split("] ", 1)[1] for line in capfd.readouterr().err.splitlines()]
+    lines = [line.split("] ", 1)[1] for line in capfd.readouterr().err.splitlines() if PREFIX.match(line)]
     text = "\n".join(lines)
     assert re.search(r"^Iteration 0 \(\S+ iter/s, \S+s/2 iters\), loss = 0\.\d+$", text, re.M)
     assert re.search(r"^    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)$", text, re.M)
@@ -50,10 +51,12 @@ def test_display_lines_are_caffes(solver, capfd):
     assert text.index("Iteration 0, Testing") < text.index("Iteration 0 (")
 
 
-def test_every_line_has_glogs_prefix(solver, capfd):
-    solver("display: 1 max_iter: 1").solve()
+def test_every_line_of_the_training_has_glogs_prefix_and_caffes_file(solver, capfd):
+    made = solver("display: 1 max_iter: 1 test_iter: 1 test_interval: 1")
+    capfd.readouterr()
+    made.solve()
     for line in capfd.readouterr().err.splitlines():
-        assert re.match(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.py:\d+\] ", line), line
+        assert PREFIX.match(line), line
 
 
 @pytest.mark.parametrize(("text", "tests"), [
@@ -193,3 +196,18 @@ def test_the_caffe_command_trains_and_resumes(solver, tmp_path, capfd):
     assert (tmp_path / "s_iter_4.caffemodel").read_bytes() == whole
     assert main(["train", f"-solver={tmp_path}/none.prototxt"]) == 2
     assert capfd.readouterr().err.splitlines()[-1].startswith("caffe: error: ")
+
+
+def test_requests_while_testing_are_heeded_at_once(solver, tmp_path, capfd):
+    made = solver("test_iter: 5 test_interval: 2 max_iter: 4")
+    answers = ["", "snapshot", "", "", "", "", "", "stop"]  # five batches, one of them twice, and two iterations
+    made.requested_action = lambda: answers.pop(0) if answers else ""
+    made.solve()
+    said = [line.split("] ", 1)[-1] for line in capfd.readouterr().err.splitlines()]
+    assert [f.name for f in sorted(tmp_path.glob("*.caffemodel"))] == ["s_iter_0.caffemodel", "s_iter_2.caffemodel"]
+    assert said[-1] == "Optimization stopped early." and made.iter == 2
+    capfd.readouterr()
+    answers[:] = ["", "stop"]  # the first batches of the test that is due now
+    made.solve()
+    said = [line.split("] ", 1)[-1] for line in capfd.readouterr().err.splitlines()]
+    assert said[-1] == "Optimization stopped early." and "Test interrupted." in said and made.iter == 2

@@ -85,10 +85,11 @@ class Layer:
     # -- for the net -----------------------------------------------------------------------------------------
     def set_up(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Layer::SetUp: check the counts, set up, reshape, put the loss weights into the tops' diffs."""
-        self._check_count("bottom", len(bottom), self.bottoms)
-        self._check_count("top", len(top), self.tops)
-        if self.same_count and len(bottom) != len(top):
-            raise self.fault(f"has {len(bottom)} bottom(s) and {len(top)} top(s); it needs as many tops as bottoms")
+        if self.layer_param.type != "Python":  # a user's class may mean other things by these names
+            self._check_count("bottom", len(bottom), self.bottoms)
+            self._check_count("top", len(top), self.tops)
+            if self.same_count and len(bottom) != len(top):
+                raise self.fault(f"has {len(bottom)} bottom(s) and {len(top)} top(s); it needs as many tops as bottoms")
         self.bottom_need_backward = [True] * len(bottom)
         self.setup(bottom, top)
         self.param_propagate_down = [True] * len(self.blobs)
@@ -137,6 +138,11 @@ class TensorLayer(Layer):
         raise NotImplementedError
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        for blob, value in zip(top, self._evaluate(bottom, top)):
+            blob.mutable_tensor().copy_(value.detach().reshape(blob.shape))
+
+    def _evaluate(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> list[torch.Tensor]:
+        """The tops' values; where a gradient is needed, `_graph` then holds what leads to them."""
         self._graph = None  # let go of the last graph before the next one grows
         # a top written over its bottom must leave the bottom's values for backward
         inputs = [blob.tensor().clone() if blob in top else blob.tensor() for blob in bottom]
@@ -147,14 +153,15 @@ class TensorLayer(Layer):
             tensor.requires_grad_(need)
         with torch.set_grad_enabled(record):
             outputs = list(self.compute(inputs, params))
-        for blob, value in zip(top, outputs):
-            blob.mutable_tensor().copy_(value.detach().reshape(blob.shape))
         if record:
             self._graph = (inputs, params, outputs)
+        return outputs
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        if self._graph is None:  # no forward yet: Caffe's backward reads what the bottoms hold, so does this
+            self._evaluate(bottom, top)
         if self._graph is None:
-            raise self.fault("backward needs a forward before it that records gradients")
+            return
         inputs, params, outputs = self._graph
         wanted = [t for t in inputs + params if t.requires_grad]
         diffs = [blob.diff_tensor().clone() if blob in bottom else blob.diff_tensor() for blob in top]
@@ -191,7 +198,22 @@ def register_creator(type_name: str) -> Callable[[Creator], Creator]:
 
 
 def register(cls: LayerClass) -> LayerClass:
-    """Class decorator: make a layer type known by its `type` name. A name can be taken once."""
+    """Class decorator: make a layer type known by its `type` name. A name can be taken once.
+
+    Also for layers of a fork of Caffe; `caffe.proto.extend` gives them their fields:
+
+        caffe.proto.extend("fork/caffe.proto")
+
+        @caffe.layer_types.register
+        class Xyz(caffe.layer_types.TensorLayer):
+            type, bottoms, tops = "Xyz", 1, 1
+
+            def reshape(self, bottom, top):
+                top[0].reshape(*bottom[0].shape)
+
+            def compute(self, bottoms, params):
+                return [bottoms[0] * self.layer_param.xyz_param.alpha]
+    """
     register_creator(cls.type)(cls)
     return cls
 
@@ -209,5 +231,6 @@ def create_layer(layer_param: caffe_pb2.LayerParameter) -> Layer:
         near = get_close_matches(layer_param.type, _types, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise CaffeError(f"layer '{layer_param.name}': unknown layer type '{layer_param.type}'; {hint}"
-                         f"known types: {', '.join(layer_type_list())}") from None
+                         f"known types: {', '.join(layer_type_list())}; for one of a fork, register a class of yours "
+                         "(caffe.layer_types.register)") from None
     return create(layer_param)

@@ -76,7 +76,7 @@ class DummyData(Layer):
 
 @register
 class Data(ImageBatches):
-    """Images, and labels if there is a second top, from an LMDB of Datums, through transform_param.
+    """Images, and labels if there is a second top, from an LMDB or a LevelDB of Datums, through transform_param.
 
     batch_size Datums a forward, in the order of the keys, starting again at the end; each batch has the shape
     of its first image. With several solvers each takes every n-th Datum in TRAIN. `rand_skip` and `prefetch`
@@ -88,13 +88,10 @@ class Data(ImageBatches):
 
     def open(self, top: Sequence[Blob]) -> None:
         param = self.layer_param.data_param
-        if param.backend != caffe_pb2.DataParameter.LMDB:
-            raise self.fault(f"{param.source}: its backend is LEVELDB, also where none is given; only LMDB can be "
-                             "read: convert the data and set backend: LMDB")
         if param.batch_size < 1:
             raise self.fault("data_param.batch_size must be given and positive")
         with self.naming_the_layer():
-            self.cursor = DatumCursor(param.source)
+            self.cursor = DatumCursor(param.source, param.backend)
         self.batch_size = param.batch_size
         self.shape_tops(top)
         self.offset = 0

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe import rng
+from caffe import glog, rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.files import read_bytes
+from caffe.hdf5 import open_hdf5
 from caffe.layer_types.base import Layer, register
 from caffe.layer_types.support import is_ours
-from caffe.weights import open_hdf5, write_hdf5
+from caffe.weights import write_hdf5
 
 
 @register
@@ -39,11 +40,13 @@ class HDF5Data(Layer):
             raise self.fault("does not transform its data; remove transform_param")
         if param.batch_size < 1:
             raise self.fault("hdf5_data_param.batch_size must be given and positive")
+        glog.info(f"Loading list of HDF5 filenames from: {param.source}")
         try:
             listed = read_bytes(param.source, "a list of HDF5 files").decode(errors="surrogateescape")
         except CaffeError as error:
             raise self.fault(str(error)) from error
         self._files = listed.split()
+        glog.info(f"Number of HDF5 files: {len(self._files)}")
         if not self._files:
             raise self.fault(f"{param.source}: lists no HDF5 file; give one a line")
         self._order = list(range(len(self._files)))
@@ -67,9 +70,6 @@ class HDF5Data(Layer):
                 self._values = [_dataset(file, top) for top in self.layer_param.top]
         except CaffeError as error:
             raise self.fault(str(error) if name in str(error) else f"{name}: {error}") from error
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:  # h5py's, if damaged
-            raise self.fault(f"{name}: cannot be read, it is damaged or larger than memory: "
-                             f"{' '.join(str(error).split())}") from error
         lengths = [len(values) for values in self._values]
         if min(lengths) < 1 or max(lengths) != min(lengths):
             raise self.fault(f"{name}: its datasets {', '.join(self.layer_param.top)} have {lengths} rows; "

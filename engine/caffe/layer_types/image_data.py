@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe import rng
+from caffe import glog, rng
 from caffe.blob import Blob
 from caffe.data_transformer import decode
 from caffe.errors import CaffeError
@@ -48,15 +48,19 @@ class ImageData(ImageBatches):
             raise self.fault("has only one of new_height and new_width; give both, or none")
         if param.batch_size < 1:
             raise self.fault("image_data_param.batch_size must be positive")
+        glog.info(f"Opening file {param.source}")
         with self.naming_the_layer():
             self._lines = list(enumerate(map(parse, lines_of(param.source)), 1))
         self._stream: rng.Stream | None = None
         if param.shuffle:
+            glog.info("Shuffling data")
             self._stream = rng.Stream(int(rng.main().uint32(1)[0]))
             self._shuffle()
+        glog.info(f"A total of {len(self._lines)} images.")
         self._next = 0
         if param.rand_skip:
             self._next = int(rng.main().uint32(1)[0]) % param.rand_skip
+            glog.info(f"Skipping first {self._next} data points.")
             if self._next >= len(self._lines):
                 raise self.fault(f"{param.source}: has {len(self._lines)} images, too few for rand_skip "
                                  f"{param.rand_skip}; reduce it")

@@ -144,6 +144,8 @@ class SoftmaxWithLoss(LossLayer):
         self.refuse_gradient(any(propagate_down[1:]), "its labels")
         if not propagate_down[0]:
             return
+        if not hasattr(self, "prob"):  # no forward yet: the gradient is that of what the bottoms hold
+            self.forward(bottom, top)
         weight = top[0].diff_tensor()
         gradient = torch.where(self.counted, self.gradient(bottom), 0) * (weight / self.divisor(weight))
         bottom[0].mutable_diff_tensor().copy_(gradient.view(bottom[0].shape))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from caffe import rng
+from caffe import glog, rng
 from caffe.blob import Blob
 from caffe.data_transformer import DataTransformer
 from caffe.errors import CaffeError
@@ -34,6 +34,10 @@ class Prefetching(Layer):
     def open(self, top: Sequence[Blob]) -> None:
         """Open the source and give the tops their shapes (DataLayerSetUp)."""
         raise NotImplementedError
+
+    def log_size(self, data: Blob) -> None:
+        """Log the shape of the images, as Caffe does."""
+        glog.info("output data size: " + ",".join(map(str, [*data.shape, 1, 1, 1][:4])))
 
     @contextmanager
     def naming_the_layer(self) -> Iterator[None]:
@@ -69,6 +73,7 @@ class ImageBatches(Prefetching):
         """Give the tops the shape of a batch of images like the current one."""
         with self._naming_the_image():
             self._shape(top, self.transform.shape(self.image()[0]))
+        self.log_size(top[0])
 
     @contextmanager
     def _naming_the_image(self) -> Iterator[None]:

@@ -33,8 +33,9 @@ def user_layer(layer_param: caffe_pb2.LayerParameter) -> Layer:
     except AttributeError:
         raise CaffeError(f"{start}module '{param.module}' ({getattr(module, '__file__', 'no file')}) has no class "
                          f"'{param.layer}'; correct python_param.layer") from None
-    if not (isinstance(cls, type) and issubclass(cls, Layer)):
+    # any callable that gives a layer will do, as in Caffe
+    layer = None if isinstance(cls, type) and not issubclass(cls, Layer) else cls(layer_param)
+    if not isinstance(layer, Layer):
         raise CaffeError(f"{start}'{param.layer}' of module '{param.module}' is no subclass of caffe.Layer")
-    layer = cls(layer_param)
     layer.param_str = layer.param_str_ = param.param_str
     return layer

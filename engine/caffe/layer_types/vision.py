@@ -138,7 +138,9 @@ class Convolution(Windows):
         for x in bottoms:
             x = self.reach_beyond(x.reshape(-1, *x.shape[self._axis:]))
             if self._sides in _CONVOLUTIONS and 0 not in self._dilation:
-                tops.append(_CONVOLUTIONS[self._sides](x, weight, bias, self._stride, self._pad,
+                # torch breaks down at a stride far beyond the side, where it is all the same
+                stride = [min(s, n + 2 * p + 1) for s, n, p in zip(self._stride, x.shape[2:], self._pad)]
+                tops.append(_CONVOLUTIONS[self._sides](x, weight, bias, stride, self._pad,
                                                        self._dilation, group))
             else:
                 tops.append(self._convolve(x, weight, bias, group))

@@ -76,6 +76,7 @@ class WindowData(Prefetching):
             self._cache = [read_bytes(path, "an image") for path in self._images] if param.cache_images else None
         top[0].reshape(param.batch_size, _CHANNELS, self._crop, self._crop)
         top[1].reshape(param.batch_size)
+        self.log_size(top[0])
 
     def _check(self) -> None:
         param, transform = self.layer_param.window_data_param, self.layer_param.transform_param
