@@ -10,6 +10,7 @@ where anything is out of its limit.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -75,7 +76,8 @@ def main() -> int:
     parser.add_argument("--parts", nargs="+", choices=PARTS, metavar="PART", help="only some of: " + ", ".join(PARTS))
     arguments = parser.parse_args()
     parts = FULL if arguments.full else arguments.parts or PARTS
-    command = "make conformance" + (" FULL=1" if arguments.full else "")
+    chosen = [f"{name}='{os.environ[name]}'" for name in ("FULL_NETWORKS", "FULL_ITERATIONS") if name in os.environ]
+    command = " ".join(["make conformance", *(["FULL=1", *chosen] if arguments.full else [])])
     output = arguments.output or RESULTS / ("conformance/full_size.md" if arguments.full else "conformance.md")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the processes on both sides
     start = time.monotonic()
