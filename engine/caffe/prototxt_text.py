@@ -10,6 +10,8 @@ import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from caffe.proto.fields import is_repeated
+
 _ESCAPES = {10: r"\n", 13: r"\r", 9: r"\t", 34: r"\"", 39: r"\'", 92: r"\\"}
 
 
@@ -22,7 +24,7 @@ def to_text(message: Message, utf8: bool = False) -> str:
 
 def _print(message: Message, indent: str, lines: list[str], utf8: bool) -> None:
     for field, value in message.ListFields():
-        values = value if field.label == FieldDescriptor.LABEL_REPEATED else [value]
+        values = value if is_repeated(field) else [value]
         for each in values:
             if field.message_type is None:
                 lines.append(f"{indent}{field.name}: {_scalar(field, each, utf8)}\n")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from caffe import glog, prototxt
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
+from caffe.proto.fields import is_repeated
 from caffe.upgrade_v0 import is_v0, upgrade_v0
 
 # V1's types are today's in capitals with underscores, but for these
@@ -158,7 +159,7 @@ def _upgrade_layer(old: caffe_pb2.V1LayerParameter) -> caffe_pb2.LayerParameter:
         # a fork's V1 may have fields that its own later layers lack
         if field.name in _CHANGED or field.name not in layer.DESCRIPTOR.fields_by_name:
             continue
-        if field.label == field.LABEL_REPEATED:
+        if is_repeated(field):
             getattr(layer, field.name).extend(value)
         elif field.message_type is not None:
             getattr(layer, field.name).CopyFrom(value)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from caffe.errors import CaffeError
 from caffe.proto import caffe_pb2
+from caffe.proto.fields import is_repeated
 
 # type: (V1's type, V1's message for its fields)
 _TYPES = {
@@ -126,7 +127,7 @@ def _set(message, name: str, value) -> None:
     field = message.DESCRIPTOR.fields_by_name[name]
     if field.message_type is not None:
         getattr(message, name).CopyFrom(value)
-    elif field.label == field.LABEL_REPEATED:
+    elif is_repeated(field):
         getattr(message, name).append(value)
     else:
         setattr(message, name, value)

@@ -14,6 +14,7 @@ import recording_cases
 from tool_cases import ENCODED, LIST, PIXELS, ROOT, digest, entries, write_images
 
 from caffe.cli import main
+from caffe.data_source import open_source
 from caffe.proto import caffe_pb2
 
 HERE = Path(__file__).resolve().parent
@@ -116,3 +117,20 @@ def test_upgraded_weights_are_real_caffes_to_the_byte(model, place, shared, real
     real_caffe(place, "upgrade_net_proto_binary", "old.caffemodel", "there.caffemodel")
     assert main(["upgrade_net_proto_binary", "old.caffemodel", "here.caffemodel"]) == 0
     assert (place / "here.caffemodel").read_bytes() == (place / "there.caffemodel").read_bytes()
+
+
+def test_leveldbs_are_exchanged_with_real_caffe(place, real_caffe):
+    write_images(place, ("png",))
+    one_size = ["--resize_width=20", "--resize_height=20", ROOT, LIST]  # as a mean needs
+    real_caffe(place, "convert_imageset", "--backend=leveldb", *one_size, "theirs")
+    for name, backend in (("lmdb", "lmdb"), ("ours", "leveldb")):
+        assert main(["convert_imageset", f"--backend={backend}", *one_size, name]) == 0
+    level = caffe_pb2.DataParameter.LEVELDB
+    stored = entries(place / "lmdb")
+    for name in ("theirs", "ours"):
+        source = open_source(str(place / name), level)
+        assert [(key, value) for key, value in source.records()] == stored
+        del source
+    for name, backend in (("lmdb", "lmdb"), ("ours", "leveldb")):
+        real_caffe(place, "compute_image_mean", f"--backend={backend}", name, f"{name}.binaryproto")
+    assert (place / "ours.binaryproto").read_bytes() == (place / "lmdb.binaryproto").read_bytes()

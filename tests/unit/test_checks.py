@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,9 +12,11 @@ import pytest
 import caffe
 from caffe import CaffeError, binaryproto, border, memory
 from caffe.blob import Blob
+from caffe.commands.datum_writer import new_database
 from caffe.data_source import DatumCursor
 from caffe.proto import caffe_pb2
 
+LEVELDB = caffe_pb2.DataParameter.LEVELDB
 INPUT = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 6 } } } '
 
 
@@ -168,37 +170,18 @@ def test_datums(datum, transform, message, net, tmp_path):
         f'source: "{tmp_path}/db" backend: LMDB }} }}').forward())
 
 
-class FakeDb:
-    """Stands for plyvel.DB, which this environment may lack."""
-
-    records = ((b"0", caffe_pb2.Datum(data=b"a", label=1).SerializeToString()),
-               (b"1", caffe_pb2.Datum(data=b"b", label=2).SerializeToString()))
-
-    def __init__(self, path, create_if_missing, paranoid_checks):
-        self.path = path
-
-    def iterator(self, verify_checksums):
-        return self
-
-    def __enter__(self):
-        return iter(self.records)
-
-    def __exit__(self, *exception):
-        return False
-
-
 @pytest.fixture
 def leveldb(tmp_path):
-    (tmp_path / "level").mkdir()
-    (tmp_path / "level" / "CURRENT").write_text("MANIFEST-000001\n")
+    """A LevelDB of two Datums, labels 1 and 2."""
+    with new_database(str(tmp_path / "level"), "leveldb") as out:
+        for key, label in ((b"0", 1), (b"1", 2)):
+            out.put(key, caffe_pb2.Datum(data=b"a", label=label).SerializeToString())
+        out.commit()
     return str(tmp_path / "level")
 
 
-def test_leveldbs_are_read_again_and_again(leveldb, monkeypatch):
-    plyvel = ModuleType("plyvel")
-    plyvel.DB, plyvel.Error = FakeDb, ValueError
-    monkeypatch.setitem(sys.modules, "plyvel", plyvel)
-    cursors = [DatumCursor(leveldb, caffe_pb2.DataParameter.LEVELDB) for _ in range(2)]
+def test_leveldbs_are_read_again_and_again(leveldb):
+    cursors = [DatumCursor(leveldb, LEVELDB) for _ in range(2)]
     seen = []
     for _ in range(3):
         seen.append((cursors[0].key(), cursors[0].datum().label))
@@ -208,23 +191,17 @@ def test_leveldbs_are_read_again_and_again(leveldb, monkeypatch):
 
 
 def test_leveldbs_that_cannot_be_read(leveldb, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "plyvel", None)
-    level = caffe_pb2.DataParameter.LEVELDB
-    said("is a LevelDB, and reading one needs the package plyvel: pip install plyvel", DatumCursor, leveldb, level)
     said("it looks like a LevelDB: set backend: LEVELDB", DatumCursor, leveldb)
-    said("there is no such LevelDB", DatumCursor, str(tmp_path / "gone"), level)
+    said("there is no such LevelDB", DatumCursor, str(tmp_path / "gone"), LEVELDB)
     (tmp_path / "lm").mkdir()
     (tmp_path / "lm" / "data.mdb").write_bytes(b"x")
-    said("it is an LMDB: set backend: LMDB", DatumCursor, str(tmp_path / "lm"), level)
-    plyvel = ModuleType("plyvel")
-
-    class DamagedDb(FakeDb):
-        def __enter__(self):
-            raise ValueError(b"Corruption: block checksum mismatch")
-
-    plyvel.DB, plyvel.Error = DamagedDb, ValueError
-    monkeypatch.setitem(sys.modules, "plyvel", plyvel)
-    said(r"level: cannot be read as a LevelDB .*checksum mismatch", DatumCursor, leveldb, level)
+    said("it is an LMDB: set backend: LMDB", DatumCursor, str(tmp_path / "lm"), LEVELDB)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "plyvel", None)
+        said("is a LevelDB, and reading one needs the package plyvel: pip install", DatumCursor, leveldb, LEVELDB)
+    for log in Path(leveldb).glob("*.log"):
+        log.write_bytes(log.read_bytes().replace(b"a", b"b"))
+    said(r"level: cannot be read as a LevelDB .*checksum mismatch", DatumCursor, leveldb, LEVELDB)
 
 
 # -- what the libraries underneath refuse ----------------------------------------------------------------------

@@ -175,8 +175,8 @@ class SPP(TensorLayer):
     tops = 1
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        if self.layer_param.spp_param.pyramid_height < 1:
-            raise self.fault("spp_param needs a pyramid_height of at least 1")
+        if not 1 <= self.layer_param.spp_param.pyramid_height <= 31:
+            raise self.fault("spp_param needs a pyramid_height of 1 to 31 (level l has 2^l × 2^l bins)")
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if bottom[0].num_axes != 4 or 0 in bottom[0].shape[2:]:
