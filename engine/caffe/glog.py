@@ -22,8 +22,8 @@ _stderr_level = 0  # from which level on stderr gets what is logged
 # this package's module → Caffe's file that writes the same lines; others keep their own name
 _PLACES = {
     "common": "caffe.cpp", "train": "caffe.cpp", "score": "caffe.cpp", "benchmark": "caffe.cpp",
-    "device_query": "common.cpp", "net": "net.cpp", "net_log": "net.cpp", "graph": "net.cpp", "weights": "net.cpp",
-    "solvers": "solver.cpp", "updates": "sgd_solver.cpp", "convert_imageset": "convert_imageset.cpp",
+    "device_query": "common.cpp", "assembly": "net.cpp", "net": "net.cpp", "net_log": "net.cpp", "graph": "net.cpp", "weights": "net.cpp",
+    "snapshots": "solver.cpp", "solvers": "solver.cpp", "updates": "sgd_solver.cpp", "convert_imageset": "convert_imageset.cpp",
     "compute_image_mean": "compute_image_mean.cpp", "data": "data_layer.cpp",
     "data_source": "data_layer.cpp", "image_data": "image_data_layer.cpp", "prefetching": "data_layer.cpp",
     "datum_reader": "db.cpp", "datum_writer": "db.cpp",

@@ -6,7 +6,6 @@ clip → per parameter: ÷ iter_size → regularise → update rule; then snapsh
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from os import PathLike, fspath
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from caffe import binaryproto, context, glog, hdf5, rng, updates, weights
+from caffe import context, glog, rng, snapshots, updates
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.net import Net
@@ -46,7 +45,8 @@ class Solver:
         updates.check(self.rule, self.param)
         if self.param.HasField("solver_mode") and self.param.solver_mode == caffe_pb2.SolverParameter.GPU:
             context.set_mode_gpu()
-        self._check_snapshot_prefix()
+        if context.root_solver():
+            snapshots.check_prefix(self.param)
         if self.param.random_seed >= 0:
             rng.seed_main(self.param.random_seed + context.solver_rank())
         self.iter = 0
@@ -269,83 +269,11 @@ class Solver:
     # -- snapshots -------------------------------------------------------------------------------------------------
     def snapshot(self) -> None:
         """Write <prefix>_iter_<n>.caffemodel and .solverstate (each with .h5 for HDF5)."""
-        model = self._snapshot_name(".caffemodel")
-        if self.param.snapshot_format == caffe_pb2.SolverParameter.HDF5:
-            glog.info(f"Snapshotting to HDF5 file {model}.h5")
-            weights.save_hdf5(self.net, model + ".h5", self.param.snapshot_diff)
-            self._write_state_hdf5(self._snapshot_name(".solverstate.h5"), model + ".h5")
-            return
-        glog.info(f"Snapshotting to binary proto file {model}")
-        weights.save(self.net, model, self.param.snapshot_diff)
-        state = caffe_pb2.SolverState(iter=self.iter, learned_net=model, current_step=self.current_step)
-        state.history.extend(blob.to_proto() for blob in self.history)
-        name = self._snapshot_name(".solverstate")
-        glog.info(f"Snapshotting solver state to binary proto file {name}")
-        binaryproto.write(name, state)
+        snapshots.write(self)
 
     def restore(self, state_file: str | PathLike) -> None:
         """Go on from a .solverstate (or .solverstate.h5): iteration, weights, history."""
-        file = fspath(state_file)
-        if file.endswith(".h5"):
-            self._read_state_hdf5(file)
-            return
-        state = binaryproto.read_solver_state(file)
-        self._check_history(file, len(state.history))
-        for blob, proto in zip(self.history, state.history):
-            if not blob.matches(proto):
-                raise CaffeError(f"{file}: a history blob has shape {binaryproto.blob_shape(proto)}, this solver "
-                                 f"needs {blob.shape}; the state is of another net")
-        _check_progress(file, state.iter, state.current_step)
-        if state.HasField("learned_net"):
-            self.net.copy_from(_beside(state.learned_net, file))
-        glog.info("SGDSolver: restoring history")
-        for i, (blob, proto) in enumerate(zip(self.history, state.history)):
-            try:
-                blob.from_proto(proto, reshape=False)
-            except CaffeError as error:
-                raise CaffeError(f"{file}: history {i}: {error}") from None
-        self.iter, self.current_step = state.iter, state.current_step
-
-    def _write_state_hdf5(self, file: str, model: str) -> None:
-        arrays = {f"history/{i}": blob.data for i, blob in enumerate(self.history)}
-        glog.info(f"Snapshotting solver state to HDF5 file {file}")
-        counts = {name: np.array([getattr(self, name)], np.int32) for name in ("iter", "current_step")}
-        weights.write_hdf5(file, {**counts, "learned_net": model, **arrays})
-
-    def _read_state_hdf5(self, file: str) -> None:
-        with hdf5.open_hdf5(file) as state:
-            missing = [name for name in ("iter", "current_step", "history") if name not in state]
-            if missing:
-                raise CaffeError(f"{file}: has no {', '.join(missing)}; it is not a solver state")
-            self._check_history(file, len(state["history"]))
-            iteration, step = (hdf5.read_integer(state[name], f"{file}: {name}") for name in ("iter", "current_step"))
-            arrays = [hdf5.read_array(state["history"][str(i)], blob.shape, f"{file}: history {i}")
-                      for i, blob in enumerate(self.history)]
-            learned = state["learned_net"].asstr()[()] if "learned_net" in state else None
-        _check_progress(file, iteration, step)
-        if learned is not None:
-            self.net.copy_from(_beside(str(learned), file))
-        for blob, array in zip(self.history, arrays):
-            blob.data[...] = array
-        self.iter, self.current_step = iteration, step
-
-    def _check_history(self, file: str, stored: int) -> None:
-        if stored != len(self.history):
-            raise CaffeError(f"{file}: holds {stored} history blobs, this {self.type} solver needs "
-                             f"{len(self.history)}; it is the state of another net or solver type")
-
-    def _snapshot_name(self, ending: str) -> str:
-        return f"{self.param.snapshot_prefix}_iter_{self.iter}{ending}"
-
-    def _check_snapshot_prefix(self) -> None:
-        if not self.param.snapshot or not context.root_solver():
-            return
-        if not self.param.HasField("snapshot_prefix"):
-            raise CaffeError("solver: has snapshot but no snapshot_prefix; say where snapshots go")
-        folder = os.path.dirname(self.param.snapshot_prefix) or "."
-        if not os.access(folder, os.W_OK):
-            raise CaffeError(f"solver: cannot write to snapshot_prefix '{self.param.snapshot_prefix}'; "
-                             f"make the folder '{folder}' and let it be written to")
+        snapshots.restore(self, fspath(state_file))
 
     # -- pycaffe's extras ----------------------------------------------------------------------------------------------
     def add_callback(self, on_start: Any, on_gradients_ready: Callable[[], Any] | None = None) -> None:
@@ -384,17 +312,6 @@ def score_text(net: Net, blob_id: int, value: np.float32) -> str:
     weight = f32(net._blob_loss_weights[blob_id])
     weighted = f" (* {glog.number(weight)} = {glog.number(weight * value)} loss)" if weight else ""
     return f"{net._blob_names[blob_id]} = {glog.number(value)}{weighted}"
-
-
-def _check_progress(file: str, iteration: int, step: int) -> None:
-    if iteration < 0 or step < 0:
-        raise CaffeError(f"{file}: says iteration {iteration} and step {step}: it is damaged; copy it again")
-
-
-def _beside(model: str, state_file: str) -> str:
-    """The weights that a state names; where that path is gone, the file of that name beside the state."""
-    moved = os.path.join(os.path.dirname(state_file), os.path.basename(model))
-    return moved if not os.path.exists(model) and os.path.exists(moved) else model
 
 
 def _solver_class(rule: updates.Rule, base: type[Solver]) -> type[Solver]:
