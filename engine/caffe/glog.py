@@ -22,15 +22,14 @@ _stderr_level = 0  # from which level on stderr gets what is logged
 # this package's module → Caffe's file that writes the same lines; others keep their own name
 _PLACES = {
     "common": "caffe.cpp", "train": "caffe.cpp", "score": "caffe.cpp", "benchmark": "caffe.cpp",
-    "device_query": "common.cpp", "assembly": "net.cpp", "net": "net.cpp", "net_log": "net.cpp", "graph": "net.cpp", "weights": "net.cpp",
-    "snapshots": "solver.cpp", "solvers": "solver.cpp", "updates": "sgd_solver.cpp", "convert_imageset": "convert_imageset.cpp",
-    "compute_image_mean": "compute_image_mean.cpp", "data": "data_layer.cpp",
-    "data_source": "data_layer.cpp", "image_data": "image_data_layer.cpp", "prefetching": "data_layer.cpp",
-    "datum_reader": "db.cpp", "datum_writer": "db.cpp",
-    "data_transformer": "data_transformer.cpp", "extract_features": "extract_features.cpp",
-    "upgrade_solver_proto_text": "upgrade_solver_proto_text.cpp", "upgrade": "upgrade_proto.cpp",
-    "binaryproto": "upgrade_proto.cpp",
-    "upgrading": "upgrade_net_proto.cpp",
+    "device_query": "common.cpp", "assembly": "net.cpp", "net": "net.cpp", "net_log": "net.cpp", "graph": "net.cpp",
+    "weights": "net.cpp", "solvers": "solver.cpp", "snapshots": "solver.cpp", "updates": "sgd_solver.cpp",
+    "data": "data_layer.cpp", "data_source": "data_layer.cpp", "prefetching": "data_layer.cpp",
+    "image_data": "image_data_layer.cpp", "data_transformer": "data_transformer.cpp",
+    "datum_reader": "db.cpp", "datum_writer": "db.cpp", "convert_imageset": "convert_imageset.cpp",
+    "compute_image_mean": "compute_image_mean.cpp", "extract_features": "extract_features.cpp",
+    "upgrade": "upgrade_proto.cpp", "binaryproto": "upgrade_proto.cpp", "upgrading": "upgrade_net_proto.cpp",
+    "upgrade_solver_proto_text": "upgrade_solver_proto_text.cpp",
 }
 
 
