@@ -21,7 +21,7 @@ _HOMES = {
     "Classifier": "classifier",
     "Detector": "detector",
     "Timer": "timer",
-    "set_random_seed": "rng",
+    "set_random_seed": "random.rng",
     "layers": "net_spec",
     "params": "net_spec",
     "NetSpec": "net_spec",
@@ -29,10 +29,10 @@ _HOMES = {
     "init_log": "log_setup",
     "log": "glog",
     **dict.fromkeys(("get_solver", "SGDSolver", "NesterovSolver", "AdaGradSolver", "RMSPropSolver", "AdaDeltaSolver",
-                     "AdamSolver"), "solvers"),
+                     "AdamSolver"), "training.solvers"),
     **dict.fromkeys(("set_mode_cpu", "set_mode_gpu", "set_device", "solver_count", "set_solver_count", "solver_rank",
                      "set_solver_rank", "set_multiprocess", "has_nccl"), "context"),
-    "NCCL": "parallel",
+    "NCCL": "training.parallel",
 }
 _RENAMED = {"set_random_seed": "seed_main"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import caffe
 
 __version__ = caffe.__version__
-_HOMES = {"Blob": "blob", "BlobVec": "blob", "Solver": "solvers", "SolverParameter": "proto.caffe_pb2",
+_HOMES = {"Blob": "blob", "BlobVec": "blob", "Solver": "training.solvers", "SolverParameter": "proto.caffe_pb2",
           "LayerParameter": "proto.caffe_pb2"}
 # C++ vectors of these are plain lists here
 _LISTS = ("BoolVec", "DtypeVec", "IntVec", "LayerVec", "NetVec", "RawBlobVec", "StringVec")

@@ -14,9 +14,10 @@ from math import prod
 import numpy as np
 import torch
 
-from caffe import binaryproto, context, memory
-from caffe.binaryproto import blob_shape, is_legacy
+from caffe import context, memory
 from caffe.errors import CaffeError, CaffeTypeError
+from caffe.formats import binaryproto
+from caffe.formats.binaryproto import blob_shape, is_legacy
 from caffe.proto import caffe_pb2
 
 MAX_AXES = 32

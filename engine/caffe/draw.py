@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from caffe.errors import CaffeError, CaffeImportError, CaffeValueError
-from caffe.files import write_bytes
+from caffe.formats.files import write_bytes
 from caffe.proto import caffe_pb2
 
 LAYER_STYLE_DEFAULT = {"shape": "record", "fillcolor": "#6495ED", "style": "filled"}

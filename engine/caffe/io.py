@@ -1,7 +1,7 @@
 """pycaffe's caffe.io: stored blobs and Datums as arrays, images, and the Transformer that prepares net inputs.
 
 Images are float32, H×W×K, RGB, in [0, 1]. Resizing follows scikit-image as real Caffe uses it (version 0.18):
-see caffe.resampling.
+see caffe.images.resampling.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from caffe import binaryproto
 from caffe.errors import CaffeError, CaffeFileNotFoundError
+from caffe.formats import binaryproto
+from caffe.images.resampling import resize_image
 from caffe.proto import caffe_pb2
-from caffe.resampling import resize_image
 
 __all__ = [
     "Transformer", "array_to_blobproto", "array_to_datum", "arraylist_to_blobprotovector_str",

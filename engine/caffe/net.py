@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import batches, net_log, weights
+from caffe import batches, net_log
 from caffe.assembly import Assembly
 from caffe.blob import Blob
 from caffe.border import naming
 from caffe.errors import CaffeError, CaffeTypeError, CaffeValueError
+from caffe.formats import weights
+from caffe.formats.prototxt import read_net
+from caffe.formats.upgrade import upgrade_net
 from caffe.glog import warning
 from caffe.layer_types import Layer
 from caffe.layer_types.memory_data import MemoryData
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net
-from caffe.upgrade import upgrade_net
 
 
 class Net:

@@ -14,9 +14,9 @@ import torch
 
 from caffe import glog
 from caffe.blob import Blob
+from caffe.formats.prototxt_text import to_text
 from caffe.proto import caffe_pb2
 from caffe.proto.caffe_pb2 import DataParameter
-from caffe.prototxt_text import to_text
 
 if TYPE_CHECKING:
     from caffe.layer_types import Layer

@@ -14,7 +14,7 @@ import recording_cases
 from tool_cases import ENCODED, LIST, PIXELS, ROOT, digest, entries, write_images
 
 from caffe.cli import main
-from caffe.data_source import open_source
+from caffe.formats.data_source import open_source
 from caffe.proto import caffe_pb2
 
 HERE = Path(__file__).resolve().parent

@@ -9,7 +9,7 @@ import pytest
 from file_cases import CASES, GOLDEN, make_sources, run_case
 from pretend_device import pretend_device
 
-from caffe import rng
+from caffe.random import rng
 
 
 @pytest.fixture(scope="module")

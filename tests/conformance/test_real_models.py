@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import binaryproto, prototxt
+from caffe.formats import binaryproto, prototxt
+from caffe.formats.upgrade import upgrade_net
 from caffe.proto import caffe_pb2
-from caffe.upgrade import upgrade_net
 
 BATCH = 500
 # file: share of test images that it gets right, as OpenCV's Caffe importer found; pixels are scaled by 1/256

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from test_recording import messages, worst_place
 
-from caffe import binaryproto, prototxt
 from caffe.cli import main
+from caffe.formats import binaryproto, prototxt
+from caffe.formats.upgrade import upgrade_net
 from caffe.proto import caffe_pb2
-from caffe.upgrade import upgrade_net
 
 SIZES = {"lenet_iter_10000": (1, 28, 28), "cifar10_full_iter_70000": (3, 32, 32)}
 SOLVER = ('net: "net.prototxt" base_lr: 0.001 momentum: 0.9 weight_decay: 0.004 lr_policy: "step" gamma: 0.1 '

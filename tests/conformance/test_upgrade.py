@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import CaffeError, binaryproto, prototxt
+from caffe import CaffeError
+from caffe.formats import binaryproto, prototxt
+from caffe.formats.upgrade import read_solver_file, upgrade_net, upgrade_solver
 from caffe.proto import caffe_pb2
-from caffe.upgrade import read_solver_file, upgrade_net, upgrade_solver
 
 FOLDER = Path(__file__).resolve().parent / "upgrade"
 SOLVERS = sorted(file.stem for file in FOLDER.glob("solver_*.prototxt"))

@@ -162,7 +162,7 @@ def _leveldb(folder: Path) -> None:
 
 def _old_formats(folder: Path) -> None:
     """The small net's weights as V1 and V0 had them, with 4-D blobs, and with fields of forks."""
-    from caffe import binaryproto
+    from caffe.formats import binaryproto
     from caffe.proto import caffe_pb2
 
     today = binaryproto.read_net(folder / "weights" / "small.caffemodel")

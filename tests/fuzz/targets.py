@@ -43,9 +43,9 @@ def solver(base: Path, file: Path) -> None:
 def _real_net(name: str, base: Path):
     """A net for a caffemodel by others, of the layers that it describes itself; None if that is no whole net."""
     import caffe
-    from caffe import binaryproto
+    from caffe.formats import binaryproto
+    from caffe.formats.upgrade import upgrade_net
     from caffe.proto import caffe_pb2
-    from caffe.upgrade import upgrade_net
 
     sizes = {"lenet": (1, 28), "cifar10": (3, 32)}
     size = next((size for key, size in sizes.items() if key in name), None)

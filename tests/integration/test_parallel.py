@@ -13,7 +13,8 @@ import parallel_cases
 import pytest
 
 import caffe
-from caffe import CaffeError, launch, parallel
+from caffe import CaffeError
+from caffe.training import launch, parallel
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CAFFE_PARALLEL_TIMEOUT": "60"}
 COUNT = 2

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import CaffeError, binaryproto, border, memory
+from caffe import CaffeError, border, memory
 from caffe.blob import Blob
 from caffe.commands.datum_writer import new_database
-from caffe.data_source import DatumCursor
+from caffe.formats import binaryproto
+from caffe.formats.data_source import DatumCursor
 from caffe.proto import caffe_pb2
 
 LEVELDB = caffe_pb2.DataParameter.LEVELDB

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import binaryproto, files
 from caffe.errors import CaffeError
+from caffe.formats import binaryproto, files
 from caffe.proto import caffe_pb2
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"

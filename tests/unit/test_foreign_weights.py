@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import caffe
-from caffe import CaffeError, binaryproto, hdf5
+from caffe import CaffeError
+from caffe.formats import binaryproto, hdf5
 from caffe.proto import caffe_pb2
 
 WEIGHTS = np.arange(18, dtype=np.float32).reshape(2, 1, 3, 3)

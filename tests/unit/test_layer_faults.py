@@ -78,7 +78,7 @@ FAULTS = {
     "unit's cont": ("LSTMUnit", {"c": (1, 2, 3), "x": (1, 2, 12), "cont": (2,)}, "c1 h1", "", "1×N×H, 1×N×4H and 1×N"),
     "unit's gates": ("LSTMUnit", {"c": (1, 2, 3), "x": (1, 2, 9), "cont": (1, 2)}, "c1 h1", "", "1×N×4H"),
     "unit's steps": ("LSTMUnit", {"c": (2, 2, 3), "x": (2, 2, 12), "cont": (2, 2)}, "c1 h1", "", "it takes 1×N×H"),
-    "no pyramid": ("SPP", {"a": (2, 3, 4, 5)}, "y", "", "pyramid_height of at least 1"),
+    "no pyramid": ("SPP", {"a": (2, 3, 4, 5)}, "y", "", "pyramid_height of 1 to 31"),
     "pyramid of a vector": ("SPP", {"a": (2, 3)}, "y", "spp_param { pyramid_height: 2 }", "bottoms of 4 axes"),
     "too high a pyramid": ("SPP", {"a": (2, 3, 5, 5)}, "y", "spp_param { pyramid_height: 3 }",
                            "level 2 has 4 × 4 bins for a plane of 5 × 5.*lower pyramid_height"),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from caffe import rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.layer_types import create_layer
 from caffe.proto import caffe_pb2
+from caffe.random import rng
 
 IMAGE = (2, 4, 6, 5)
 

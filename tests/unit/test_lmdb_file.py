@@ -9,7 +9,7 @@ import lmdb
 import pytest
 
 from caffe import CaffeError
-from caffe.lmdb_file import LmdbFile
+from caffe.formats.lmdb_file import LmdbFile
 
 PAGE = 4096
 

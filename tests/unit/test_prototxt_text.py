@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from caffe import prototxt
 from caffe.errors import CaffeError
+from caffe.formats import prototxt
 from caffe.proto import caffe_pb2
 
 ENGINE = Path(__file__).parents[2] / "engine"
@@ -103,7 +103,7 @@ def test_what_is_written_is_read_again_exactly(tmp_path):
 
 
 def test_messages_load_without_torch():
-    code = "import sys, caffe.proto.caffe_pb2, caffe.prototxt, caffe.net_spec; sys.exit('torch' in sys.modules)"
+    code = "import sys, caffe.proto.caffe_pb2, caffe.formats.prototxt, caffe.net_spec; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ENGINE)}).returncode == 0
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caffe import fillers, prototxt, rng
 from caffe.errors import CaffeError
+from caffe.formats import prototxt
 from caffe.proto import caffe_pb2
+from caffe.random import fillers, rng
 
 GOLDEN = np.load(Path(__file__).parents[1] / "conformance" / "golden" / "fillers.npz")
 # Of 2,000,001 values with std 0.01 from seed 15485863, written by a C++ program built with that Boost.

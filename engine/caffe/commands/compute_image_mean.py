@@ -18,9 +18,9 @@ def run(flags: Mapping[str, Value], arguments: list[str]) -> None:
     """tools/compute_image_mean.cpp: the mean in single precision, added up in the order of the keys."""
     import numpy as np
 
-    from caffe import binaryproto
     from caffe.commands.datum_reader import datums
-    from caffe.data_transformer import image_of
+    from caffe.formats import binaryproto
+    from caffe.images.data_transformer import image_of
     from caffe.proto import caffe_pb2
 
     total, count = np.empty(0, np.float32), 0

@@ -26,8 +26,8 @@ COMMIT = 1000  # images that are stored at a time
 
 def run(flags: Mapping[str, Value], arguments: list[str]) -> None:
     """tools/convert_imageset.cpp. An image that cannot be read is named in the log and left out."""
-    from caffe import rng
     from caffe.commands.datum_writer import new_database
+    from caffe.random import rng
 
     root, list_file, database = arguments
     lines = read_list(list_file)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from caffe import binaryproto, glog
-from caffe.data_source import open_source
+from caffe import glog
 from caffe.errors import CaffeError
+from caffe.formats import binaryproto
+from caffe.formats.data_source import open_source
 from caffe.proto import caffe_pb2
 
 

@@ -21,7 +21,7 @@ def run(flags: Flags, arguments: list[str]) -> None:
 
     from caffe.net import Net
     from caffe.proto import caffe_pb2
-    from caffe.solvers import output_values, score_text
+    from caffe.training.solvers import output_values, score_text
 
     use_one(flags)
     net = Net(model, caffe_pb2.TEST, level=int(flags["level"]), stages=stages(flags))

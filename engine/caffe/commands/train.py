@@ -12,18 +12,18 @@ FLAGS = only("solver", "weights", "snapshot", "gpu", "level", "stage", "sigint_e
 
 def run(flags: Flags, arguments: list[str]) -> int:
     """`train` of tools/caffe.cpp; with several GPUs a process for each does it."""
-    from caffe import peers
+    from caffe.training import peers
 
     with peers.member():
         return _train(flags)
 
 
 def _train(flags: Flags) -> int:
-    from caffe import launch, parallel, peers
+    from caffe.formats.upgrade import read_solver_file
     from caffe.proto import caffe_pb2
-    from caffe.signals import ActionOnSignal
-    from caffe.solvers import solver_from
-    from caffe.upgrade import read_solver_file
+    from caffe.training import launch, parallel, peers
+    from caffe.training.signals import ActionOnSignal
+    from caffe.training.solvers import solver_from
 
     file = needed(flags, "solver", "the solver prototxt to train with")
     snapshot, weights = str(flags["snapshot"]), str(flags["weights"])

@@ -13,7 +13,7 @@ FLAGS: dict = {}
 
 def run(flags: Mapping[str, Value], arguments: list[str]) -> int:
     """tools/upgrade_net_proto_binary.cpp"""
-    from caffe import binaryproto
     from caffe.commands.upgrading import upgrade_net_file
+    from caffe.formats import binaryproto
 
     return upgrade_net_file(arguments, binaryproto.read_net, binaryproto.write, "binary")

@@ -14,9 +14,9 @@ FLAGS: dict = {}
 def run(flags: Mapping[str, Value], arguments: list[str]) -> int:
     """tools/upgrade_net_proto_text.cpp"""
     from caffe.commands.upgrading import upgrade_net_file
-    from caffe.files import write_bytes
-    from caffe.prototxt import read_net
-    from caffe.prototxt_text import to_text
+    from caffe.formats.files import write_bytes
+    from caffe.formats.prototxt import read_net
+    from caffe.formats.prototxt_text import to_text
 
     return upgrade_net_file(arguments, read_net, lambda path, net: write_bytes(path, to_text(net).encode()),
                             "text")

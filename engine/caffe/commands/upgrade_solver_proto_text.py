@@ -14,10 +14,10 @@ FLAGS: dict = {}
 
 def run(flags: Mapping[str, Value], arguments: list[str]) -> None:
     """tools/upgrade_solver_proto_text.cpp"""
-    from caffe.files import write_bytes
-    from caffe.prototxt import read_solver
-    from caffe.prototxt_text import to_text
-    from caffe.upgrade import upgrade_solver
+    from caffe.formats.files import write_bytes
+    from caffe.formats.prototxt import read_solver
+    from caffe.formats.prototxt_text import to_text
+    from caffe.formats.upgrade import upgrade_solver
 
     old, new = arguments
     solver = read_solver(old)

@@ -14,7 +14,7 @@ def upgrade_net_file(arguments: Sequence[str], read: Callable[[str], caffe_pb2.N
 
     Raises CaffeError for what cannot be read.
     """
-    from caffe.upgrade import needs_upgrade, upgrade_net
+    from caffe.formats.upgrade import needs_upgrade, upgrade_net
 
     old, new = arguments
     net = read(old)

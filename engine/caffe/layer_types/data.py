@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe import fillers, rng
 from caffe.blob import Blob
-from caffe.data_source import DatumCursor
+from caffe.formats.data_source import DatumCursor
 from caffe.layer_types.base import Layer, register
 from caffe.layer_types.prefetching import ImageBatches
 from caffe.layer_types.support import is_ours
 from caffe.proto import caffe_pb2
+from caffe.random import fillers, rng
 
 
 @register

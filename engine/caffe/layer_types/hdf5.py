@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from caffe import glog, rng
+from caffe import glog
 from caffe.blob import Blob
 from caffe.errors import CaffeError
-from caffe.files import read_bytes
-from caffe.hdf5 import open_hdf5
+from caffe.formats.files import read_bytes
+from caffe.formats.hdf5 import open_hdf5
+from caffe.formats.weights import write_hdf5
 from caffe.layer_types.base import Layer, register
 from caffe.layer_types.support import is_ours
-from caffe.weights import write_hdf5
+from caffe.random import rng
 
 
 @register

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe import glog, rng
+from caffe import glog
 from caffe.blob import Blob
-from caffe.data_transformer import decode
 from caffe.errors import CaffeError
-from caffe.files import read_bytes
+from caffe.formats.files import read_bytes
+from caffe.images.data_transformer import decode
 from caffe.layer_types.base import register
 from caffe.layer_types.prefetching import ImageBatches
+from caffe.random import rng
 
 
 def read_image(path: str, color: bool, height: int = 0, width: int = 0) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from caffe import binaryproto
 from caffe.blob import Blob
 from caffe.errors import CaffeError
+from caffe.formats import binaryproto
 from caffe.layer_types.base import register
 from caffe.layer_types.loss import SoftmaxWithLoss
 from caffe.layer_types.pair_loss import LOG_THRESHOLD

@@ -8,8 +8,8 @@ import numpy as np
 
 from caffe import glog
 from caffe.blob import Blob
-from caffe.data_transformer import DataTransformer
 from caffe.errors import CaffeError
+from caffe.images.data_transformer import DataTransformer
 from caffe.layer_types.base import Layer, register
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from caffe import rng
 from caffe.blob import Blob
 from caffe.layer_types.base import TensorLayer, register
 from caffe.proto.caffe_pb2 import TRAIN
+from caffe.random import rng
 
 
 class Neuron(TensorLayer):

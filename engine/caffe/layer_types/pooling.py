@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from caffe import rng
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.layer_types.base import TensorLayer, register
 from caffe.proto import caffe_pb2
+from caffe.random import rng
 
 FLT_MAX = torch.finfo(torch.float32).max
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from caffe import glog, rng
+from caffe import glog
 from caffe.blob import Blob
-from caffe.data_transformer import DataTransformer
 from caffe.errors import CaffeError
+from caffe.images.data_transformer import DataTransformer
 from caffe.layer_types.base import Layer
+from caffe.random import rng
 
 
 class Prefetching(Layer):

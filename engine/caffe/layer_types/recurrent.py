@@ -7,11 +7,11 @@ from math import prod
 
 import torch
 
-from caffe import fillers, rng
 from caffe.blob import Blob
 from caffe.layer_types.base import TensorLayer, register
 from caffe.layer_types.support import make_parameters
 from caffe.proto import caffe_pb2
+from caffe.random import fillers, rng
 
 
 class RecurrentLayer(TensorLayer):

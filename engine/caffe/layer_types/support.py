@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from caffe import context, fillers, rng
+from caffe import context
 from caffe.blob import Blob
 from caffe.errors import CaffeError
 from caffe.layer_types.base import Layer
 from caffe.proto import caffe_pb2
+from caffe.random import fillers, rng
 
 Shape = tuple[int, ...]
 Parameter = tuple[Shape, caffe_pb2.FillerParameter]

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from caffe import rng
 from caffe.blob import Blob
-from caffe.data_transformer import decode
 from caffe.errors import CaffeError
-from caffe.files import read_bytes
+from caffe.formats.files import read_bytes
+from caffe.images.data_transformer import decode
 from caffe.layer_types.base import register
 from caffe.layer_types.prefetching import Prefetching
+from caffe.random import rng
 
 _CHANNELS = 3  # images are read in colour
 

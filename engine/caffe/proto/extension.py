@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from caffe.errors import CaffeError
-from caffe.files import read_bytes
+from caffe.formats.files import read_bytes
 from caffe.proto import caffe_pb2
 from caffe.proto.proto_text import parse
 

@@ -17,7 +17,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from caffe import glog
 from caffe.errors import CaffeError
-from caffe.files import read_bytes, write_bytes
+from caffe.formats.files import read_bytes, write_bytes
 from caffe.proto import caffe_pb2
 
 M = TypeVar("M", bound=Message)

@@ -9,7 +9,7 @@ import numpy as np
 
 from caffe.errors import CaffeError
 from caffe.proto.caffe_pb2 import FillerParameter
-from caffe.rng import Stream
+from caffe.random.rng import Stream
 
 Shape = tuple[int, ...]
 

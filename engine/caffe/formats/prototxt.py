@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from caffe.errors import CaffeError
-from caffe.files import read_bytes, write_bytes
+from caffe.formats.files import read_bytes, write_bytes
 from caffe.proto import caffe_pb2
 
 M = TypeVar("M", bound=Message)

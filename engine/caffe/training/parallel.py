@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import torch
 import torch.distributed as dist
 
-from caffe import peers
 from caffe.blob import Blob
 from caffe.errors import CaffeError
+from caffe.training import peers
 
 if TYPE_CHECKING:
-    from caffe.solvers import Solver
+    from caffe.training.solvers import Solver
 
 BUCKET = 1 << 22  # numbers that travel together: many small blobs cost more in calls than in bytes
 REQUESTS = ("", "snapshot", "stop")

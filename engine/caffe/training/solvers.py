@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from caffe import context, glog, rng, snapshots, updates
+from caffe import context, glog
 from caffe.blob import Blob
 from caffe.errors import CaffeError
+from caffe.formats.prototxt import read_net
+from caffe.formats.prototxt_text import to_text
+from caffe.formats.upgrade import read_solver_file, upgrade_net
 from caffe.net import Net
 from caffe.proto import caffe_pb2
-from caffe.prototxt import read_net
-from caffe.prototxt_text import to_text
-from caffe.upgrade import read_solver_file, upgrade_net
+from caffe.random import rng
+from caffe.training import snapshots, updates
 
 f32 = np.float32
 TRAIN_NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")

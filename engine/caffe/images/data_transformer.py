@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from caffe import binaryproto, glog, rng
+from caffe import glog
 from caffe.errors import CaffeError
+from caffe.formats import binaryproto
 from caffe.proto import caffe_pb2
+from caffe.random import rng
 
 
 def image_of(datum: caffe_pb2.Datum, force_color: bool = False, force_gray: bool = False) -> np.ndarray:

@@ -18,8 +18,8 @@ from types import FrameType
 import torch
 import torch.distributed as dist
 
-from caffe import parallel, peers
 from caffe.errors import CaffeError
+from caffe.training import parallel, peers
 
 PATIENCE = 5.0  # seconds that processes get to end by themselves once one of them has failed
 _COMMAND = "import sys; from caffe.cli import main; sys.exit(main())"

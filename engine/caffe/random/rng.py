@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from caffe import ziggurat
 from caffe.errors import CaffeError
+from caffe.random import ziggurat
 
 _BLOCK = 1 << 16
 _WORDS = 2.0**32

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from caffe import binaryproto, glog
+from caffe import glog
 from caffe.errors import CaffeError
-from caffe.lmdb_file import LmdbFile
+from caffe.formats import binaryproto
+from caffe.formats.lmdb_file import LmdbFile
 from caffe.proto import caffe_pb2
 
 

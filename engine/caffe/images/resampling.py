@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from caffe.errors import CaffeValueError
-from caffe.splines import cubic_matrix, spline_matrix
+from caffe.images.splines import cubic_matrix, spline_matrix
 
 
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffe import binaryproto, glog, hdf5, weights
+from caffe import glog
 from caffe.errors import CaffeError
+from caffe.formats import binaryproto, hdf5, weights
 from caffe.proto import caffe_pb2
 
 if TYPE_CHECKING:
-    from caffe.solvers import Solver
+    from caffe.training.solvers import Solver
 
 
 def check_prefix(param: caffe_pb2.SolverParameter) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffe import binaryproto, glog
+from caffe import glog
 from caffe.blob import Blob
 from caffe.errors import CaffeError
-from caffe.files import write_bytes
-from caffe.hdf5 import open_hdf5, read_array
+from caffe.formats import binaryproto
+from caffe.formats.files import write_bytes
+from caffe.formats.hdf5 import open_hdf5, read_array
 from caffe.proto import caffe_pb2
 
 if TYPE_CHECKING:

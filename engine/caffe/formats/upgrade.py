@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from caffe import glog, prototxt
+from caffe import glog
 from caffe.errors import CaffeError
+from caffe.formats import prototxt
+from caffe.formats.upgrade_v0 import is_v0, upgrade_v0
 from caffe.proto import caffe_pb2
 from caffe.proto.fields import is_repeated
-from caffe.upgrade_v0 import is_v0, upgrade_v0
 
 # V1's types are today's in capitals with underscores, but for these
 _OTHER_NAMES = {

@@ -1,0 +1,1 @@
+"""Caffe's random numbers, bit for bit, and the fillers that draw them."""

@@ -1,0 +1,1 @@
+"""Solvers: the loop, the update rules, snapshots, signals, and training by several processes."""
