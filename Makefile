@@ -5,18 +5,19 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint conformance fuzz proto prototxt lock
+.PHONY: help setup demo test lint conformance fuzz images proto prototxt lock
 
 help:
-	@echo 'make setup     install everything into .venv'
-	@echo 'make demo      simulate, train, evaluate and predict; report in results/demo/report.html'
-	@echo 'make test      all tests'
-	@echo 'make lint      ruff and mypy'
+	@echo 'make setup        install everything into .venv'
+	@echo 'make demo         simulate, train, evaluate and predict; report in results/demo/report.html'
+	@echo 'make test         all tests'
+	@echo 'make lint         ruff and mypy'
 	@echo 'make conformance  the engine against real Caffe, live; builds that first (root); FULL=1: full-size networks'
-	@echo 'make fuzz      20,000 damaged files of every kind; FUZZ_ARGS="--seconds 60 --kind net,lmdb" for less'
-	@echo 'make prototxt  write the networks again from their generator'
-	@echo 'make proto     write caffe_pb2.py again from caffe.proto'
-	@echo 'make lock      write requirements.lock again from .venv'
+	@echo 'make fuzz         20,000 damaged files of every kind; FUZZ_ARGS="--seconds 60 --kind net,lmdb" for less'
+	@echo 'make images       build and try the container images without Docker (root, buildah, debootstrap)'
+	@echo 'make prototxt     write the networks again from their generator'
+	@echo 'make proto        write caffe_pb2.py again from caffe.proto'
+	@echo 'make lock         write requirements.lock again from .venv'
 
 setup: .venv/.complete
 
@@ -44,6 +45,9 @@ conformance: setup
 
 fuzz: setup
 	$(BIN)/python tests/fuzz/fuzz.py --save results/fuzz $(FUZZ_ARGS)
+
+images:
+	tests/containers/build.sh
 
 proto: setup
 	$(BIN)/python -m grpc_tools.protoc -I engine --python_out=engine engine/caffe/proto/caffe.proto

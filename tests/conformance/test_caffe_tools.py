@@ -75,14 +75,6 @@ def test_upgraded_prototxt_is_real_caffes_to_the_byte(file, place):
     assert (place / "new.prototxt").read_bytes() == file.with_suffix(".upgraded").read_bytes()
 
 
-def test_text_is_escaped_and_numbers_are_short_as_in_cpp(place):
-    (place / "old").write_text(r'''name: "caf\303\251 \"q\" it's \\ tab\t \001" layer { name: "é" loss_weight: 0.1
-        loss_weight: 1e-7 loss_weight: 16777217 loss_weight: 0.333333333 loss_weight: 1e20 loss_weight: -0
-        loss_weight: inf loss_weight: 3.0 loss_weight: 123456.7 propagate_down: true phase: TEST }''')
-    assert main(["upgrade_net_proto_text", "old", "new"]) == 0
-    assert (place / "new").read_text() == (HERE / "golden" / "escaped.prototxt").read_text()
-
-
 def test_tools_agree_with_real_caffe_where_opencv_encodes(place, real_caffe):
     write_images(place, ("png", "jpg", "bmp", "JPEG"))
     for name, flags in {**PIXELS, **ENCODED}.items():
