@@ -11,7 +11,7 @@ from caffe import net_log
 from caffe.blob import Blob
 from caffe.border import naming
 from caffe.errors import CaffeError
-from caffe.graph import filter_net, insert_splits, unknown_bottom
+from caffe.graph import filter_net, insert_splits, left_out, unknown_bottom
 from caffe.layer_types import Layer, create_layer
 from caffe.proto import caffe_pb2
 
@@ -42,7 +42,7 @@ class Assembly:
     def __init__(self, param: caffe_pb2.NetParameter):
         filtered = filter_net(param)
         net_log.starting(filtered)
-        param = insert_splits(filtered)
+        param = insert_splits(filtered, left_out(param, filtered))
         self.name = param.name
         self.phase = param.state.phase
         self.layers: list[Layer] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from math import prod
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -239,14 +240,24 @@ class BlobVec(list):
         self._dtype = dtype
 
     def append(self, blob: Blob) -> None:
-        if not isinstance(blob, Blob):
-            raise CaffeTypeError(f"a layer's parameters are Blobs, not {type(blob)}; add_blob(*shape) makes one")
-        super().append(blob)
+        super().append(_required(blob))
 
     def extend(self, blobs: Iterable[Blob]) -> None:
-        for blob in blobs:
-            self.append(blob)
+        super().extend([_required(blob) for blob in blobs])
+
+    def insert(self, index: SupportsIndex, blob: Blob) -> None:
+        super().insert(index, _required(blob))
+
+    def __setitem__(self, index, value) -> None:
+        super().__setitem__(index, [_required(b) for b in value] if isinstance(index, slice) else _required(value))
 
     def add_blob(self, *shape: int) -> None:
         """Append a zero blob of the given shape."""
         self.append(Blob(*shape, dtype=self._dtype))
+
+
+def _required(blob: Blob) -> Blob:
+    if not isinstance(blob, Blob):
+        raise CaffeTypeError(f"a layer's parameters are Blobs, not {type(blob)}: write numbers into their arrays, "
+                             "blobs[0].data[...] = …; add_blob(*shape) makes one")
+    return blob

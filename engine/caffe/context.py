@@ -6,6 +6,7 @@ else in this package takes what it needs as an argument.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -117,3 +118,8 @@ def has_nccl() -> bool:
     """True where torch was built with NCCL and a CUDA device is there."""
     return torch.cuda.is_available() and torch.distributed.is_nccl_available()
 
+
+# A fork leaves OpenMP's threads behind, and torch would wait for them for ever: children (multiprocessing, web servers)
+# compute on the one that they have.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

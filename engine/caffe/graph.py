@@ -6,6 +6,7 @@ Sources of the rules: Net::FilterNet and Net::StateMeetsRule (src/caffe/net.cpp)
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from caffe import glog
 from caffe.errors import CaffeError
@@ -59,13 +60,22 @@ def _unmet(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule) -> str:
     return ""
 
 
-def insert_splits(param: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
+def left_out(param: caffe_pb2.NetParameter, kept: caffe_pb2.NetParameter) -> dict[str, str]:
+    """Of the layers of `param` that are not among the `kept`: {top: why it is not there}, for errors."""
+    names = {layer.name for layer in kept.layer}
+    state = (f"phase {caffe_pb2.Phase.Name(param.state.phase)}, level {param.state.level} and "
+             f"{'stages ' + ', '.join(param.state.stage) if param.state.stage else 'no stage'}")
+    return {top: f"layer '{layer.name}' makes it, but its include or exclude rules leave it out for {state}"
+            for layer in param.layer if layer.name not in names for top in layer.top}
+
+
+def insert_splits(param: caffe_pb2.NetParameter, why_absent: Mapping[str, str] | None = None) -> caffe_pb2.NetParameter:
     """The net with a Split layer behind every top that is used more than once (a use as a loss counts).
 
     The split's tops are `<blob>_<layer>_<top index>_split_<k>`; a loss weight moves to the split's first top.
-    Raises CaffeError for a bottom that no layer before it gives.
+    Raises CaffeError for a bottom that no layer before it gives; `why_absent` may say why, by the blob's name.
     """
-    source, uses, loss_weight = _count_uses(param)
+    source, uses, loss_weight = _count_uses(param, why_absent or {})
     result = caffe_pb2.NetParameter()
     result.CopyFrom(param)
     del result.layer[:]
@@ -88,7 +98,8 @@ def insert_splits(param: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
     return result
 
 
-def _count_uses(param: caffe_pb2.NetParameter) -> tuple[dict[Place, Place], Counter[Place], dict[Place, float]]:
+def _count_uses(param: caffe_pb2.NetParameter, why_absent: Mapping[str, str],
+                ) -> tuple[dict[Place, Place], Counter[Place], dict[Place, float]]:
     """Which top each bottom comes from, how often each top is used, which tops have a loss weight."""
     source: dict[Place, Place] = {}
     uses: Counter[Place] = Counter()
@@ -97,7 +108,7 @@ def _count_uses(param: caffe_pb2.NetParameter) -> tuple[dict[Place, Place], Coun
     for i, layer in enumerate(param.layer):
         for j, blob in enumerate(layer.bottom):
             if blob not in last:
-                raise unknown_bottom(layer, j, list(last))
+                raise unknown_bottom(layer, j, list(last), why_absent.get(blob, ""))
             source[i, j] = last[blob]
             uses[last[blob]] += 1
         for j, blob in enumerate(layer.top):
@@ -109,10 +120,10 @@ def _count_uses(param: caffe_pb2.NetParameter) -> tuple[dict[Place, Place], Coun
     return source, uses, loss_weight
 
 
-def unknown_bottom(layer: caffe_pb2.LayerParameter, index: int, available: list[str]) -> CaffeError:
+def unknown_bottom(layer: caffe_pb2.LayerParameter, index: int, available: list[str], why: str = "") -> CaffeError:
     """The error for a bottom that no earlier layer gives (or that an earlier layer has used up)."""
     return CaffeError(f"layer '{layer.name}': unknown bottom blob '{layer.bottom[index]}' (bottom index {index}); "
-                      f"blobs there: {', '.join(sorted(available)) or 'none'}")
+                      f"{why + '; ' if why else ''}blobs there: {', '.join(sorted(available)) or 'none'}")
 
 
 def _split_name(layer: str, blob: str, top_index: int) -> str:

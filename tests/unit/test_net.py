@@ -91,6 +91,8 @@ def test_in_place_layers_split_behind_the_last_writer(net):
 
 FAULTS = [
     (DATA + ip("a", "z", "p"), "layer 'a': unknown bottom blob 'z'"),
+    ('layer { name: "d" type: "Input" top: "x" include { stage: "s" } }' + ip("a", "x", "p"),
+     "layer 'd' makes it, but its include or exclude rules leave it out for phase T.*, level 0 and no stage; .*none"),
     (DATA + ip("a", "x", "p") + ip("b", "p", "q") + ip("c", "q", "p"), "top blob 'p' is produced by"),
     (DATA + layer("a", "Convolutoin", "x", "p"), "did you mean Convolution"),
     (DATA + layer("a", "ReLU", "x", "p q"), r"layer 'a' \(ReLU\): has 2 top"),

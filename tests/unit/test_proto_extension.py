@@ -135,5 +135,61 @@ def test_errors_say_how_forks_are_read(tmp_path):
     with pytest.raises(CaffeError, match=r"net.prototxt:3:3: LayerParameter has no field zebra_fish; .*proto.extend"):
         caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
     (tmp_path / "net.prototxt").write_text('layer { name: "l" type: "Xyzzy" }')
-    with pytest.raises(CaffeError, match=r"unknown layer type 'Xyzzy'.*caffe.layer_types.register"):
+    with pytest.raises(CaffeError, match=r"unknown layer type 'Xyzzy'.*caffe.layer_types.register.*CAFFE_LAYERS"):
         caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('pooling_param { ceil_mode: false }', "no field ceil_mode, which a fork of Caffe has; write round_mode: FLOOR"),
+    # like a name of Caffe's, but not by a slip of the finger
+    ('roi_pooling_param { pooled_w: 7 }', "did you mean pooling_param\\?; if it comes from a fork of Caffe"),
+    ('type: "ConvolutionDepthwise"', 'write type: "Convolution" with group: '),
+])
+def test_what_forks_write_for_what_caffe_has_is_said(text, message, tmp_path):
+    (tmp_path / "net.prototxt").write_text(f'layer {{ name: "l" {text} }}')
+    with pytest.raises(CaffeError, match=message):
+        caffe.Net(tmp_path / "net.prototxt", caffe.TEST)
+
+
+LAYERS = """
+import caffe
+
+@caffe.layer_types.register
+class Twice(caffe.layer_types.TensorLayer):
+    type, bottoms, tops = "Twice", 1, 1
+
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+
+    def compute(self, bottoms, params):
+        return [bottoms[0] * 2]
+"""
+TWICE_NET = """
+layer { name: "d" type: "DummyData" top: "x" dummy_data_param { shape { dim: 1 } data_filler { value: 3 } } }
+layer { name: "t" type: "Twice" bottom: "x" top: "y" }
+"""
+
+
+def _command(folder, modules):
+    (folder / "my_layers.py").write_text(LAYERS)
+    (folder / "broken.py").write_text("1 +")
+    (folder / "net.prototxt").write_text(TWICE_NET)
+    (folder / "solver.prototxt").write_text('net: "net.prototxt" max_iter: 1 base_lr: 1 lr_policy: "fixed" '
+                                            'display: 1 snapshot_after_train: false')
+    paths = os.pathsep.join([str(Path(caffe.__file__).parents[1]), str(folder), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run([sys.executable, "-m", "caffe.cli", "train", "--solver", "solver.prototxt"], cwd=folder,
+                          env={**os.environ, "PYTHONPATH": paths, "CAFFE_LAYERS": modules}, capture_output=True,
+                          text=True)
+
+
+def test_a_command_imports_the_users_layers(tmp_path):
+    done = _command(tmp_path, "os, my_layers")
+    assert done.returncode == 0 and "Train net output #0: y = 6" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(("modules", "why"), [
+    ("gone", "No module named 'gone'"), ("my_layers,broken", "SyntaxError: "), ("my_layers.py", "No module named")])
+def test_users_layers_that_cannot_be_imported_end_a_command_with_one_line(modules, why, tmp_path):
+    done = _command(tmp_path, modules)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and last.startswith("caffe: error: CAFFE_LAYERS: module ") and why in last

@@ -69,7 +69,7 @@ def test_net_and_solver_are_read_from_files(tmp_path):
     (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" type: "RMSProp" weights: "a" weights: "b"')
     solver = prototxt.read_solver(str(tmp_path / "solver.prototxt"))
     assert (solver.type, list(solver.weights), solver.delta) == ("RMSProp", ["a", "b"], pytest.approx(1e-8))
-    with pytest.raises(CaffeError, match=r"net\.prototxt:2:1: SolverParameter has no field name"):
+    with pytest.raises(CaffeError, match=r"net\.prototxt:2:1: SolverParameter has no field name; .*swapped"):
         prototxt.read_solver(tmp_path / "net.prototxt")
 
 

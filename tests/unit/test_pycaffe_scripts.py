@@ -83,6 +83,50 @@ def test_descriptions_of_nets_need_neither_torch_nor_image_readers():
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
 
 
+FORKING = """
+import multiprocessing, sys
+import torch
+import caffe
+
+def work(queue):
+    queue.put(float(net.forward()["z"].sum()))
+
+torch.set_num_threads(2)  # a pool of threads, however many processors there are
+net = caffe.Net("net.prototxt", caffe.TEST)
+here = float(net.forward()["z"].sum())
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+child = context.Process(target=work, args=(queue,), daemon=True)
+child.start()
+print(queue.get(timeout=60) == here)
+"""
+WIDE_NET = """
+layer { name: "d" type: "DummyData" top: "x"
+  dummy_data_param { shape { dim: 64 dim: 1 dim: 28 dim: 28 } data_filler { value: 1 } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 20 kernel_size: 5
+  weight_filler { type: "constant" value: 0.5 } } }
+layer { name: "i" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 500
+  weight_filler { type: "constant" value: 0.25 } } }
+"""
+
+
+def test_a_net_computes_in_a_forked_process_too(tmp_path):
+    (tmp_path / "net.prototxt").write_text(WIDE_NET)
+    done = subprocess.run([sys.executable, "-c", FORKING], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize("change", [
+    lambda blobs: blobs.__setitem__(0, 3), lambda blobs: blobs.__setitem__(slice(0, 1), [3]),
+    lambda blobs: blobs.insert(0, 3), lambda blobs: blobs.append(3), lambda blobs: blobs.extend([3])])
+def test_parameters_stay_blobs(change):
+    blobs = caffe._caffe.BlobVec()
+    blobs.add_blob(2)
+    with pytest.raises(TypeError, match=r"are Blobs, not <class 'int'>: .*data\[...\]"):
+        change(blobs)
+    assert [blob.shape for blob in blobs] == [(2,)]
+
+
 # -- nets --------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["blobs", "params", "layer_dict", "blob_loss_weights", "top_names", "bottom_names"])

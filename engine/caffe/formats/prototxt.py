@@ -16,6 +16,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from caffe.errors import CaffeError
+from caffe.formats import forks
 from caffe.formats.files import read_bytes, write_bytes
 from caffe.proto import caffe_pb2
 
@@ -23,6 +24,7 @@ M = TypeVar("M", bound=Message)
 
 # protobuf takes minutes for a string of them
 _TOO_MANY_BACKSLASHES = "\\" * 1000
+_OTHERS = {"SolverParameter": "NetParameter", "NetParameter": "SolverParameter"}
 _LONGEST = 400  # characters of an error that quotes the file
 _UNKNOWN_FIELD = re.compile(r'Message type "caffe\.([\w.]+)" has no field named "([^"]*)"')
 _UNKNOWN_VALUE = re.compile(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) ([^\s.]+)')
@@ -102,18 +104,25 @@ def _unknown_field(descriptor: Descriptor | None, name: str) -> str:
     if descriptor is None:
         return f"unknown field {name}"
     unknown = f"{descriptor.name} has no field {name}"
-    if near := _suggest(name, [field.name for field in descriptor.fields]):
-        return unknown + near
+    if name in forks.FIELDS:
+        return f"{unknown}, which a fork of Caffe has; {forks.FIELDS[name]}"
+    known = [field.name for field in descriptor.fields]
+    if typo := _suggest(name, known, cutoff=0.9):
+        return unknown + typo
+    other = _OTHERS.get(descriptor.name)
+    if other and name in getattr(caffe_pb2, other).DESCRIPTOR.fields_by_name:
+        return f"{unknown}; {other} has: are the files of net and solver swapped?"
+    near = _suggest(name, known)
     holders = [field.name for field in descriptor.fields
                if field.message_type is not None and name in field.message_type.fields_by_name]
-    if holders:
+    if holders and not near:
         return f"{unknown}; it belongs inside {' or '.join(holders[:4])}"
-    return (f"{unknown}; if it comes from a fork of Caffe, name the fork's caffe.proto: "
+    return (f"{unknown}{near}; if it comes from a fork of Caffe, name the fork's caffe.proto: "
             'caffe.proto.extend("caffe.proto"), or CAFFE_PROTO=caffe.proto for commands')
 
 
-def _suggest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+def _suggest(name: str, known: list[str], cutoff: float = 0.7) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
     return f": did you mean {near[0]}?" if near else ""
 
 

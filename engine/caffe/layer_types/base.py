@@ -11,14 +11,18 @@ in the tops and backward is autograd run inside the layer, so that every `.diff`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
 
 import numpy as np
 import torch
 
 from caffe.blob import Blob, BlobVec
 from caffe.errors import CaffeError
+from caffe.formats import forks
 from caffe.proto import caffe_pb2
 
 Count = int | tuple[int, int | None] | None
@@ -213,6 +217,10 @@ def register(cls: LayerClass) -> LayerClass:
 
             def compute(self, bottoms, params):
                 return [bottoms[0] * self.layer_param.xyz_param.alpha]
+
+    For commands such as `caffe train`, the environment variable CAFFE_LAYERS names the modules (`my_layers`, or several
+    between commas; found as Python finds modules, so by PYTHONPATH) that are imported when the first layer is made. It
+    runs their code: like PYTHONPATH, it is the user's own, and no file can set it.
     """
     register_creator(cls.type)(cls)
     return cls
@@ -220,17 +228,37 @@ def register(cls: LayerClass) -> LayerClass:
 
 def layer_type_list() -> list[str]:
     """The names of the known layer types, sorted."""
+    _import_users_layers()
     return sorted(_types)
 
 
 def create_layer(layer_param: caffe_pb2.LayerParameter) -> Layer:
     """The layer that a LayerParameter describes, not yet set up. Raises CaffeError for an unknown type."""
+    _import_users_layers()
     try:
         create = _types[layer_param.type]
     except KeyError:
-        near = get_close_matches(layer_param.type, _types, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise CaffeError(f"layer '{layer_param.name}': unknown layer type '{layer_param.type}'; {hint}"
-                         f"known types: {', '.join(layer_type_list())}; for one of a fork, register a class of yours "
-                         "(caffe.layer_types.register)") from None
+        raise CaffeError(f"layer '{layer_param.name}': unknown layer type '{layer_param.type}'; "
+                         f"{_advice(layer_param.type)}known types: {', '.join(layer_type_list())}") from None
     return create(layer_param)
+
+
+def _advice(unknown: str) -> str:
+    if unknown in forks.SAME_AS:
+        return f"it is a fork's; write {forks.SAME_AS[unknown]}; "
+    near = get_close_matches(unknown, _types, 1)
+    return (f"did you mean {near[0]}? " if near else "") + (
+        "if it is a fork's, register a class of yours (caffe.layer_types.register; for commands, CAFFE_LAYERS names "
+        "its module); ")
+
+
+@cache
+def _import_users_layers() -> None:
+    """Import the modules that CAFFE_LAYERS names: late, so that they find a whole `caffe` to import."""
+    for name in filter(None, map(str.strip, os.environ.get("CAFFE_LAYERS", "").split(","))):
+        try:
+            import_module(name)
+        except Exception as error:
+            what = str(error) if isinstance(error, (ImportError, CaffeError)) else f"{type(error).__name__}: {error}"
+            raise CaffeError(f"CAFFE_LAYERS: module '{name}' cannot be imported ({what}); it names modules, separated "
+                             "by commas, in folders of PYTHONPATH") from error
