@@ -27,6 +27,9 @@ class Softmax(TensorLayer):
     bottoms = 1
     tops = 1
 
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return True
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.axis = axis_of(self, bottom[0], self.layer_param.softmax_param.axis)
         top[0].reshape(*bottom[0].shape)
