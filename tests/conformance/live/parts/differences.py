@@ -22,6 +22,11 @@ CASES = {
     "Flatten without propagate_down": (
         Case(one("Flatten", "x", "y", "propagate_down: false"), IMAGE, force_backward=False),
         "the bottom's diff is that of the top from the start; in real Caffe only once it was asked for"),
+    "HingeLoss without propagate_down": (
+        Case(one("HingeLoss", "x label", "loss", "propagate_down: false propagate_down: false"),
+             {"x": ((4, 3), "normal"), "label": ((4,), "integers 0 3")}, top_diffs=False, force_backward=False),
+        "real Caffe's forward leaves its margins in the bottom's diff; where a Split adds these to other branches, "
+        "their gradient is wrong"),
     "SoftmaxWithLoss with a second top": (
         Case(one("SoftmaxWithLoss", "x label", "loss prob", "loss_weight: 1 loss_weight: 0"),
              {"x": ((4, 3), "normal"), "label": ((4,), "integers 0 3")}, top_diffs=False),
