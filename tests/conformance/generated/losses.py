@@ -22,7 +22,7 @@ def scores(draw: Draw, ignored: bool, kind: str = "normal 2") -> tuple:
 
 
 def weighted(draw: Draw) -> str:
-    return f"loss_weight: {draw.pick(0.3, 2, 1)} " if draw.chance(0.4) else ""
+    return f"loss_weight: {draw.pick(0.3, 2, 1, -0.5, 0)} " if draw.chance(0.4) else ""
 
 
 def loss_param(draw: Draw, ignored: bool, normalize: bool = True) -> str:
