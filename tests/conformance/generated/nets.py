@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from generated.draw import Draw, dims
-from generated.parameters import FILLERS
+from generated.draw import FILLERS, Draw, dims
 
 BATCH, CLASSES = 4, 3
 RULES = ('type: "SGD" momentum: 0.9', 'type: "SGD"', 'type: "Nesterov" momentum: 0.5', 'type: "AdaGrad" delta: 1e-3',
