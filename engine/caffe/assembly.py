@@ -69,7 +69,8 @@ class Assembly:
         net_log.backward_needs(self.layer_names, self.need_backward)
         if param.force_backward:
             self._force_backward()
-        for layer, needs in zip(self.layers, self.bottom_need_backward):
+        for layer, needs, runs in zip(self.layers, self.bottom_need_backward, self.need_backward):
+            needs[:] = [need or (runs and layer.gives_unasked(j)) for j, need in enumerate(needs)]
             layer.bottom_need_backward = needs
         self.outputs = [available[name] for name in sorted(available)]
         self.debug_info = param.debug_info
@@ -83,6 +84,7 @@ class Assembly:
             raise CaffeError(f"layer '{layer_param.name}': {count} propagate_down for {len(layer_param.bottom)} "
                              "bottom(s); give none or one for each")
         net_log.creating(layer_param)
+        declared = [*layer_param.param]  # the layer may add to its message
         layer = create_layer(layer_param)
         bottoms, needs = [], []
         for j, name in enumerate(layer_param.bottom):
@@ -122,7 +124,7 @@ class Assembly:
         self.bottoms.append(bottoms)
         self.tops.append(tops)
         self.bottom_need_backward.append(needs)
-        need_backward |= self._append_params(index)
+        need_backward |= self._append_params(index, declared)
         self.need_backward.append(need_backward)
         if need_backward:
             for blob_id in tops:
@@ -135,14 +137,18 @@ class Assembly:
         blob_needs.append(False)
         return len(self.blobs) - 1
 
-    def _append_params(self, index: int) -> bool:
-        """Take in a layer's parameter blobs, shared ones once; True if any is to be learnt."""
+    def _append_params(self, index: int, declared: list[caffe_pb2.ParamSpec]) -> bool:
+        """Take in a layer's parameter blobs, shared ones once; True if the net as written lets any be learnt.
+
+        BatchNorm's, whose lr_mult: 0 is the layer's own addition, count as learnt for that: Caffe runs its backward.
+        """
         layer = self.layers[index]
         specs = list(layer.layer_param.param)
         if len(specs) > len(layer.blobs):
             raise layer.fault(f"has {len(specs)} param messages for {len(layer.blobs)} parameter blob(s)")
         specs += [caffe_pb2.ParamSpec()] * (len(layer.blobs) - len(specs))
-        layer.param_propagate_down = [spec.lr_mult != 0 for spec in specs]
+        defaults = [caffe_pb2.ParamSpec()] * (len(layer.blobs) - len(declared))
+        layer.param_propagate_down = [spec.lr_mult != 0 for spec in [*declared, *defaults]]
         named = {p.name: i for i, p in enumerate(self.learnable_params) if p.name}
         for j, (blob, spec) in enumerate(zip(layer.blobs, specs)):
             if spec.name in named:

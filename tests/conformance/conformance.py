@@ -23,11 +23,12 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from live import report, sides  # noqa: E402
+from live.parts import drawn_data, layers, nets  # noqa: E402
 
 from data_prep.files import atomic_path  # noqa: E402
 from data_prep.progress import Progress  # noqa: E402
 
-PARTS = ("layers", "data", "solvers", "snapshots", "fillers", "networks", "tools", "differences")
+PARTS = ("layers", "data", "drawn_data", "solvers", "snapshots", "fillers", "nets", "networks", "tools", "differences")
 FULL = ("full_size",)
 RESULTS = sides.REPOSITORY / "results"
 
@@ -74,7 +75,11 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the networks in full size, and nothing else")
     parser.add_argument("--output", type=Path, help="default: in results/")
     parser.add_argument("--parts", nargs="+", choices=PARTS, metavar="PART", help="only some of: " + ", ".join(PARTS))
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="draw layers, nets and data from these")
     arguments = parser.parse_args()
+    if arguments.seeds:
+        for part in (layers, nets, drawn_data):
+            part.seeds[:] = arguments.seeds
     parts = FULL if arguments.full else arguments.parts or PARTS
     chosen = [f"{name}='{os.environ[name]}'" for name in ("FULL_NETWORKS", "FULL_ITERATIONS") if name in os.environ]
     command = " ".join(["make conformance", *(["FULL=1", *chosen] if arguments.full else [])])

@@ -55,6 +55,8 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "inline": ("", _SOLVER + f'net_param {{ name: "inline" {_STOPPED} }} test_net_param {{ {_OUTPUTS} }} test_iter: 1 '
                'test_iter: 2 snapshot: 2 snapshot_prefix: "."', []),
     "normalized": (_NORMALIZED, _SOLVER + 'net: "net" test_iter: 2 snapshot_prefix: "o" snapshot_diff: true', []),
+    # BatchNorm's own lr_mult: 0 is not the net's: its backward runs, and so does that of the layers under it
+    "undeclared": (_NORMALIZED.replace("param { lr_mult: 0 }", ""), _SOLVER + 'net: "net"', []),
     "old": (_OLD, "solver_type: NESTEROV momentum: 0.5 " + _SOLVER + 'net: "net" test_iter: 1', []),
 }
 

@@ -82,6 +82,9 @@ def read_weights(path: str | os.PathLike) -> list[tuple[str, list[caffe_pb2.Blob
     if net.layers:
         glog.info(f"Attempting to upgrade input file specified using deprecated V1LayerParameter: {os.fspath(path)}")
         glog.info("Successfully upgraded file specified using deprecated V1LayerParameter")
+    if any(layer.type == "BatchNorm" and len(layer.param) == 3 for layer in net.layer):  # as every snapshot has them
+        glog.info(f"Attempting to upgrade batch norm layers using deprecated params: {os.fspath(path)}")
+        glog.info("Successfully upgraded batch norm layers using deprecated params.")
     layers = [*net.layer, *(old.layer if old.HasField("layer") else old for old in net.layers)]
     return [(layer.name, list(layer.blobs)) for layer in layers]
 

@@ -196,6 +196,9 @@ class MVN(TensorLayer):
     bottoms = 1
     tops = 1
 
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return True
+
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         if bottom[0].num_axes > 4:
             raise self.fault(f"takes at most 4 axes, its bottom has shape {bottom[0].shape_string()}")

@@ -76,6 +76,10 @@ class Layer:
         """Whether `force_backward` asks for this bottom's gradient."""
         return True
 
+    def gives_unasked(self, bottom_index: int) -> bool:
+        """Whether Caffe's backward, where the layer has one, writes this bottom's gradient whoever asks for it."""
+        return False
+
     def refuse_gradient(self, asked: bool, what: str) -> None:
         """Raise if the gradient of `what`, which has none, is `asked` for: real Caffe aborts there."""
         if asked:

@@ -65,7 +65,7 @@ class InfogainLoss(SoftmaxWithLoss):
         return matrix.reshape(classes, classes)[self.label[:, 0]].movedim(-1, 1)
 
     def losses(self, bottom: Sequence[Blob]) -> torch.Tensor:
-        return -(self.weights(bottom) * self.prob.clamp(min=LOG_THRESHOLD).log()).sum(1, keepdim=True)
+        return -(self.weights(bottom) * self.prob.clamp(min=LOG_THRESHOLD).log())
 
     def gradient(self, bottom: Sequence[Blob]) -> torch.Tensor:
         weights = self.weights(bottom)

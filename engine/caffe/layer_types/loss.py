@@ -10,7 +10,7 @@ import torch
 
 from caffe.blob import Blob
 from caffe.layer_types.base import Count, Layer, TensorLayer, register
-from caffe.layer_types.support import axis_of
+from caffe.layer_types.support import axis_of, summed_in_order
 from caffe.proto import caffe_pb2
 
 FLT_MIN = float(np.finfo(np.float32).tiny)  # 1.175494e-38: also for float64, as in Caffe
@@ -26,6 +26,9 @@ class Softmax(TensorLayer):
     type = "Softmax"
     bottoms = 1
     tops = 1
+
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return True
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.axis = axis_of(self, bottom[0], self.layer_param.softmax_param.axis)
@@ -125,7 +128,7 @@ class SoftmaxWithLoss(LossLayer):
         return self.layer_param.softmax_param.axis
 
     def losses(self, bottom: Sequence[Blob]) -> torch.Tensor:
-        """The loss of each label: (outer, 1, inner)."""
+        """What each label adds to the loss, perhaps class by class: (outer, 1 or classes, inner)."""
         return -self.prob.gather(1, self.label).clamp(min=FLT_MIN).log()
 
     def gradient(self, bottom: Sequence[Blob]) -> torch.Tensor:
@@ -135,7 +138,8 @@ class SoftmaxWithLoss(LossLayer):
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         self.label, self.counted = labels_of(self, bottom[0], bottom[1], self.axis, self.ignored)
         self.prob = torch.softmax(as_planes(bottom[0].tensor(), self.axis), 1)
-        total = self.losses(bottom).masked_fill(~self.counted, 0).sum()
+        terms = self.losses(bottom).masked_fill(~self.counted, 0)
+        total = summed_in_order(terms.movedim(1, -1))
         top[0].mutable_tensor().copy_(total / self.divisor(total))
         if len(top) > 1:
             top[1].mutable_tensor().copy_(self.prob.view(top[1].shape))

@@ -35,6 +35,9 @@ class LRN(TensorLayer):
             raise self.fault(f"takes bottoms of 4 axes (N, C, H, W), not of shape {bottom[0].shape_string()}")
         top[0].reshape(*bottom[0].shape)
 
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return self.layer_param.lrn_param.norm_region == self.layer_param.lrn_param.ACROSS_CHANNELS
+
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         x = bottoms[0]
         lrn = self.layer_param.lrn_param
@@ -88,6 +91,9 @@ class BatchNorm(TensorLayer):
             raise self.fault(f"was set up for {self._channels} channels (axis 1); "
                              f"the bottom has shape {bottom[0].shape_string()}")
         top[0].reshape(*bottom[0].shape)
+
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return True
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         x = bottoms[0]

@@ -11,6 +11,7 @@ from caffe.blob import Blob
 from caffe.layer_types.arrange import as_rows
 from caffe.layer_types.base import TensorLayer, register
 from caffe.layer_types.loss import BATCH_SIZE, FULL, VALID, LossLayer
+from caffe.layer_types.support import summed_in_order
 from caffe.proto import caffe_pb2
 
 LOG_THRESHOLD = 1e-20  # below it a probability counts as this much: kLOG_THRESHOLD in Caffe
@@ -106,7 +107,7 @@ class SigmoidCrossEntropyLoss(TensorLoss):
         if param.HasField("normalize") and not param.HasField("normalization"):
             mode = VALID if param.normalize else BATCH_SIZE
         divisor = {FULL: len(x), VALID: counted, BATCH_SIZE: len(bottoms[0])}.get(mode, 1)
-        return [loss.sum() / max(divisor, 1)]
+        return [summed_in_order(loss) / max(divisor, 1)]
 
 
 @register
@@ -141,7 +142,7 @@ class ContrastiveLoss(TensorLoss):
             # the value is the root; its gradient is Caffe's, whose denominator is never 0
             distance = root + (square - square.detach()) / (2 * (root + CLOSE))
             apart = torch.relu(param.margin - distance) ** 2
-        return [torch.where(similar, square, apart).sum() / pairs / 2]
+        return [summed_in_order(torch.where(similar, square, apart)) / pairs / 2]
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         # where the labels' gradient is asked for, Caffe leaves it as it is
@@ -161,4 +162,4 @@ class MultinomialLogisticLoss(TensorLoss):
         probabilities = as_rows(bottoms[0], 1)
         p = probabilities.gather(1, label_of_each(self, probabilities, bottoms[1]))
         p = p + (p.detach().clamp(min=LOG_THRESHOLD) - p.detach())
-        return [-p.log().sum() / len(probabilities)]
+        return [-summed_in_order(p.log()) / len(probabilities)]

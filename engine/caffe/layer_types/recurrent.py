@@ -83,6 +83,9 @@ class RecurrentLayer(TensorLayer):
     def allow_force_backward(self, bottom_index: int) -> bool:
         return bottom_index != 1
 
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return bottom_index == 0 or (bottom_index == 2 and self.static)
+
     def first_state(self, bottoms: list[torch.Tensor]) -> list[torch.Tensor]:
         """The state before the first step, each N×H."""
         given = bottoms[2 + self.static:] if self.exposed else [blob.tensor().clone() for blob in self.state]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from caffe import context
 from caffe.blob import Blob
@@ -53,3 +54,22 @@ def axis_of(layer: Layer, blob: Blob, index: int) -> int:
         return blob.axis(index)
     except CaffeError as error:
         raise layer.fault(str(error)) from None
+
+
+def summed_in_order(terms: torch.Tensor) -> torch.Tensor:
+    """The sum of all terms, on a CPU rounded after each, in order, as the loops of Caffe's losses round.
+
+    Over the pixels of an image that shows: 250,000 equal terms of 3 come to some tenths of a per cent less or more.
+    """
+    return terms.sum() if terms.is_cuda or not terms.numel() else _InOrder.apply(terms)
+
+
+class _InOrder(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, terms: torch.Tensor) -> torch.Tensor:
+        ctx.shape = terms.shape
+        return torch.from_numpy(np.add.accumulate(terms.detach().reshape(-1).numpy())[-1:]).reshape(())
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient.expand(ctx.shape)

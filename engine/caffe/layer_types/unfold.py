@@ -79,6 +79,9 @@ class Im2col(Windows):
     bottoms = 1
     tops = 1
 
+    def gives_unasked(self, bottom_index: int) -> bool:
+        return True
+
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         super().setup(bottom, top)
         if not self._sides:

@@ -24,11 +24,14 @@ def table() -> dict:
             for kind, row in import_module(f"generated.{family}").TYPES.items()}
 
 
-def cases() -> dict[str, Case]:
-    """{`<type> <number>`: case}, the same at every call."""
-    found = {}
-    for kind, (count, make, _) in table().items():
-        for number in range(count):
-            name = f"{kind} {number:02d}"
-            found[name] = make(Draw(np.random.RandomState(zlib.crc32(f"{SEED} {name}".encode()))))
-    return found
+def names(seeds: tuple[int, ...] = (SEED,)) -> list[str]:
+    """`<type> <number>` of the usual seed, `<type> <number>/<seed>` of others."""
+    return [f"{kind} {number:02d}" + (f"/{seed}" if seed != SEED else "")
+            for seed in seeds for kind, (count, *_) in table().items() for number in range(count)]
+
+
+def case(name: str) -> Case:
+    """The configuration of that name, the same at every call."""
+    kind, number = name.rsplit(" ", 1)
+    number, _, seed = number.partition("/")
+    return table()[kind][1](Draw(np.random.RandomState(zlib.crc32(f"{seed or SEED} {kind} {number}".encode()))))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from layer_cases import Case, one
 
-FILLERS = ("type: 'constant' value: 0.3", "type: 'gaussian' std: 0.5", "type: 'gaussian' mean: 0.2 std: 0.1 sparse: 2",
+FILLERS = ("type: 'constant' value: 0.3", "type: 'gaussian' std: 0.5", "type: 'gaussian' mean: 0.2 std: 0.1 sparse: 1",
            "type: 'uniform' min: -1 max: 0.5", "type: 'xavier'", "type: 'xavier' variance_norm: FAN_OUT",
            "type: 'msra'", "type: 'msra' variance_norm: AVERAGE", "type: 'positive_unitball'")
-BIAS_FILLERS = FILLERS[:2] + FILLERS[3:4]
+SIMPLE = FILLERS[:2] + FILLERS[3:4]  # of a parameter without axes; the others ask for them
 
 
 class Draw:
@@ -65,7 +65,7 @@ def vary(draw: Draw, kind: str, bottoms: dict, tops: str, body: str = "", *, ano
     in_place = any(top in bottoms for top in tops.split())
     backward = rest.get("backward", True)
     if weights and backward and not in_place and draw.chance(0.12):
-        body += "".join(f" loss_weight: {draw.pick(0.5, 2, 1)}" for _ in tops.split())
+        body += "".join(f" loss_weight: {draw.pick(0.5, 2, 1, -0.7, 0)}" for _ in tops.split())
         rest["top_diffs"] = False
     elif rest["forwards"] > 1 and rest.get("top_diffs", True) and draw.chance(0.6):
         rest["last_shapes"] = _batch(draw, bottoms) if another is None else another

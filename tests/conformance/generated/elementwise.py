@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generated.draw import Draw, vary
+from generated.draw import FILLERS, SIMPLE, Draw, vary
 
 POSITIVE = "uniform 0.5 2"
 ANY = ("normal", "normal 3", "grid")
@@ -52,7 +52,7 @@ def prelu(draw: Draw):
     if draw.chance(0.4):
         rest["params"] = None
         if draw.chance(0.7):
-            body += " " + draw.filler("filler", ("type: 'gaussian' std: 0.3", "type: 'uniform' min: 0 max: 0.5"))
+            body += " " + draw.filler("filler", SIMPLE if shared else FILLERS)
     bottoms = {"x": (draw.shape(draw.size(2, 4)), draw.pick(*ANY))}
     return vary(draw, "PReLU", bottoms, draw.pick("x", "y", "y"), f"prelu_param {{ {body} }}", multipliers=1, **rest)
 

@@ -22,7 +22,7 @@ def scores(draw: Draw, ignored: bool, kind: str = "normal 2") -> tuple:
 
 
 def weighted(draw: Draw) -> str:
-    return f"loss_weight: {draw.pick(0.3, 2, 1)} " if draw.chance(0.4) else ""
+    return f"loss_weight: {draw.pick(0.3, 2, 1, -0.5, 0)} " if draw.chance(0.4) else ""
 
 
 def loss_param(draw: Draw, ignored: bool, normalize: bool = True) -> str:
@@ -73,7 +73,7 @@ def accuracy(draw: Draw):
 
 
 def euclidean(draw: Draw):
-    shape = draw.shape(draw.size(1, 5))
+    shape = draw.shape(draw.size(1, 4))  # real Caffe ends at more: it asks for num()
     return of_scores(draw, "EuclideanLoss", {"x": (shape, "normal"), "t": (shape, "normal")}, weighted(draw), ())
 
 
@@ -81,7 +81,8 @@ def hinge(draw: Draw):
     shape = (draw.size(1, 6), draw.size(2, 6), *[1] * draw.size(0, 2))
     bottoms = {"x": (shape, "normal 2"), "label": ((shape[0],), f"integers 0 {shape[1]}")}
     body = weighted(draw) + f"hinge_loss_param {{ norm: {draw.pick('L1', 'L2')} }}"
-    return of_scores(draw, "HingeLoss", bottoms, body)
+    # real Caffe's forward leaves its margins in the bottom's diff, which shows where no gradient is asked for
+    return of_scores(draw, "HingeLoss", bottoms, body, selective=False)
 
 
 def cross_entropy(draw: Draw):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from layer_cases import Case, one
 
-from generated.draw import BIAS_FILLERS, FILLERS, Draw, vary
+from generated.draw import SIMPLE, Draw, vary
 
 STATISTICS = ("normal 0.5", "uniform 0.5 2", "uniform 1.5 3")
 
@@ -14,7 +14,7 @@ def filled(draw: Draw, rest: dict, *fields: str) -> str:
     if not draw.chance(0.25):
         return ""
     rest["params"] = None
-    return " " + " ".join(draw.filler(field, BIAS_FILLERS if "bias" in field else FILLERS) for field in fields)
+    return " " + " ".join(draw.filler(field) for field in fields)
 
 
 def inner_product(draw: Draw):
@@ -33,10 +33,6 @@ def covered(draw: Draw, shape: tuple) -> tuple:
     """(axis, how it is written, number of axes from it on)."""
     axis, written = draw.axis(len(shape))
     return axis, written, draw.size(0, len(shape) - axis)
-
-
-# small fillers of one axis: xavier and the like need more
-SIMPLE = BIAS_FILLERS
 
 
 def scale(draw: Draw):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from generated.draw import Draw, vary
 
-FILLED = "weight_filler { type: 'gaussian' std: 0.3 } bias_filler { type: 'uniform' min: -1 max: 1 }"
-
 
 def recurrent(kind: str):
     def make(draw: Draw):
@@ -24,7 +22,7 @@ def recurrent(kind: str):
         if kind == "RNN" and draw.chance(0.2):
             body += " debug_info: false"
         if draw.chance(0.25):
-            body, rest = f"{body} {FILLED}", {"params": None}
+            body, rest = f"{body} {draw.filler('weight_filler')} {draw.filler('bias_filler')}", {"params": None}
         # the number of streams may change, not that of steps
         now = draw.size(1, 5)
         another = {} if "h0" in bottoms else {"x": (steps, now, *inner), "cont": (steps, now)}

@@ -108,9 +108,10 @@ def argmax(draw: Draw):
     most = shape[axis] if by_axis else int(min(6, shape[1]))
     body = f"top_k: {draw.size(1, most)} out_max_val: {draw.pick('true', 'false')}"
     body += f" axis: {written}" if by_axis else ""
-    # the order of equal numbers is that of real Caffe's sort by value and index
+    # the order of equal numbers is that of real Caffe's sort by value and index; a shorter axis 0 may have fewer than k
+    rest: dict = {"another": {}} if by_axis and not axis else {}
     return vary(draw, "ArgMax", {"x": (shape, draw.pick("normal", "grid"))}, "y", f"argmax_param {{ {body} }}",
-                weights=False, backward=False)
+                weights=False, backward=False, **rest)
 
 
 def reindex(draw: Draw):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generated.draw import BIAS_FILLERS, FILLERS, Draw, vary
+from generated.draw import Draw, vary
 
 
 class Windows:
@@ -15,15 +15,18 @@ class Windows:
     def __init__(self, draw: Draw, axes: int, most_pad: float = 1):
         self.axes = axes
         same = draw.chance(0.5)
+        self.large = axes < 3 and draw.chance(0.15)
 
         def each(least: int, most: int) -> list:
             values = [draw.size(least, most) for _ in range(axes)]
             return values[:1] * axes if same else values
 
-        self.kernel, self.stride = each(1, 3 if axes > 2 else 4), each(1, 3)
-        self.dilation = each(1, 2) if draw.chance(0.35) else [1] * axes
+        self.kernel, self.stride = each(1, 3 if axes > 2 else 7 if self.large else 4), each(1, 5 if self.large else 3)
+        self.dilation = each(1, 4 if self.large else 2) if draw.chance(0.35) else [1] * axes
         self.reach = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation)]
-        self.pad = [draw.size(0, int(most_pad * (reach - 1))) for reach in self.reach]
+        # a pad may well reach further than a window
+        beyond = 3 if most_pad == 1 and draw.chance(0.1) else 0
+        self.pad = [draw.size(0, int(most_pad * (reach - 1)) + beyond) for reach in self.reach]
         if same:
             self.pad = [min(self.pad)] * axes
         # both ways of writing them are drawn: by side, and one value for all
@@ -42,6 +45,7 @@ class Windows:
 
     def image(self, draw: Draw, most: int) -> tuple:
         """Extents at which every axis has a window at least."""
+        most = 3 * most if self.large else most
         return tuple(draw.size(max(1, reach - 2 * pad), max(most, reach)) for reach, pad in zip(self.reach, self.pad))
 
 
@@ -49,8 +53,10 @@ def convolution(kind: str):
     def make(draw: Draw):
         axes = draw.pick(1, 2, 2, 2, 2, 3)
         windows = Windows(draw, axes, 0.5 if kind == "Deconvolution" else 1)
-        group = draw.pick(1, 1, 1, 2, 3)
+        group = draw.pick(1, 1, 1, 2, 3, 8)
         channels, outputs = group * draw.size(1, 3), group * draw.size(1, 3)
+        if draw.chance(0.08):
+            channels, outputs = group * 16, group * 32
         lead = draw.pick(1, 1, 1, 0, 2)  # axes before the channels
         before = draw.shape(lead, 1, 3)
         most = 8 if axes < 3 else 4
@@ -68,8 +74,8 @@ def convolution(kind: str):
         rest: dict = {}
         if draw.chance(0.25):
             rest["params"] = None
-            body += " " + draw.filler("weight_filler", FILLERS)
-            body += " " + draw.filler("bias_filler", BIAS_FILLERS) if bias else ""
+            body += " " + draw.filler("weight_filler")
+            body += " " + draw.filler("bias_filler") if bias else ""
         bottoms, tops = {"x": (shape, "normal")}, "y"
         if draw.chance(0.25):
             bottoms["z"], tops = (shape, "normal"), "y w"

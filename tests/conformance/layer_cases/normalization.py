@@ -32,6 +32,7 @@ CASES = {
     "lrn_within_another_size": lrn("norm_region: WITHIN_CHANNEL local_size: 3", forwards=2,
                                    last_shapes={"x": (1, 6, 3, 7)}),
     "batch_norm": batch_norm(forwards=3),
+    "batch_norm_unasked": batch_norm(forwards=2, force_backward=False),
     "batch_norm_new": batch_norm(forwards=2, params=None),
     "batch_norm_in_place": batch_norm(tops="x", forwards=2),
     "batch_norm_fraction_eps": batch_norm("moving_average_fraction: 0.5 eps: 0.1", forwards=3),

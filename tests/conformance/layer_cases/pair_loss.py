@@ -36,6 +36,8 @@ CASES = {
     "cross_entropy_none": cross(TARGETS, "loss_param { normalization: NONE }"),
     "cross_entropy_normalize": cross(TARGETS, "loss_param { normalize: true }"),
     "cross_entropy_far": cross({"x": ((6, 5), "normal 40"), "t": ((6, 5), "integers 0 2")}),
+    "sigmoid_of_a_map": loss("SigmoidCrossEntropyLoss", {"x": ((9, 10000), "uniform 0 0"),
+                                                         "t": ((9, 10000), "integers 0 2")}, backward=False),
     "contrastive": loss("ContrastiveLoss", TWINS, forwards=2),
     "contrastive_margin": loss("ContrastiveLoss", TWINS, "contrastive_loss_param { margin: 0.5 }"),
     "contrastive_legacy": loss("ContrastiveLoss", TWINS, "contrastive_loss_param { legacy_version: true margin: 2 }"),

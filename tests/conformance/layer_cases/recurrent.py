@@ -57,6 +57,9 @@ CASES = {
         sequences(3, 2, 4), params=None),
     "lstm_frozen_weights": Case(one("LSTM", "x cont", "h", "recurrent_param { num_output: 3 } " + FROZEN),
                                 sequences(3, 2, 4)),
+    # nobody asks for the gradients of the sequence and the static input; Caffe gives them
+    "lstm_unasked": lstm({**sequences(3, 2, 4), **STATIC}, forwards=2, force_backward=False),
+    "rnn_unasked": rnn(sequences(3, 2, 4), force_backward=False),
     "lstm_fewer_streams": lstm(sequences(3, 4, 4), forwards=3, last_shapes={"x": (3, 2, 4), "cont": (3, 2)}),
     "lstm_more_streams": lstm(sequences(3, 2, 4), forwards=3, last_shapes={"x": (3, 4, 4), "cont": (3, 4)}),
     "lstm_saturated": lstm({"x": ((3, 2, 4), "normal 50"), "cont": ((3, 2), "integers 0 2")}, forwards=2),

@@ -44,8 +44,8 @@ class Section(NamedTuple):
     faults: list[str]
 
 
-def error(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """max |a − b| / max |b|; where real Caffe gives only zeros, max |a|. Infinite for another shape."""
+def error(ours: np.ndarray, theirs: np.ndarray, least: float = 0.0) -> float:
+    """max |a − b| / max(max |b|, least); where real Caffe gives only zeros, max |a|. Infinite for another shape."""
     if ours.shape != theirs.shape:
         return float("inf")
     if not theirs.size or np.array_equal(ours, theirs):
@@ -54,7 +54,7 @@ def error(ours: np.ndarray, theirs: np.ndarray) -> float:
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
     with np.errstate(invalid="ignore"):
         off = np.abs(np.where(same, 0, ours - theirs)).max()
-    return float(off / (np.abs(theirs[np.isfinite(theirs)]).max(initial=0) or 1.0))
+    return float(off / (np.abs(theirs[np.isfinite(theirs)]).max(initial=least) or 1.0))
 
 
 def pairs(found: dict, faults: list[str], side: str = "engine", against: str = "real") -> dict:
@@ -73,12 +73,12 @@ def pairs(found: dict, faults: list[str], side: str = "engine", against: str = "
     return both
 
 
-def worst(both: dict, limit: float, wanted=lambda array: True) -> Measure:
-    """The worst error over the arrays whose names are wanted."""
-    found = Measure(0.0, limit)
+def worst(both: dict, limit: float, wanted=lambda array: True, rounding: float = 0.0) -> Measure:
+    """The worst error over the arrays whose names are wanted; of arrays of tiny numbers, `rounding` may be off."""
+    found, least = Measure(0.0, limit), rounding / limit if limit else 0.0
     for name, (ours, theirs) in both.items():
         for array in set(ours) & set(theirs):
-            if wanted(array) and not (value := error(ours[array], theirs[array])) <= found.value:
+            if wanted(array) and not (value := error(ours[array], theirs[array], least)) <= found.value:
                 found = Measure(value, limit, f"{name}, {array}")
     return found
 

@@ -11,6 +11,16 @@ TITLE = "What differs, and why"
 OVERWRITTEN = "in place, real Caffe takes the gradient from values that the layer has overwritten; here it is right"
 IMAGE = {"x": ((2, 3, 4, 5), "normal")}
 
+
+
+def stack(*layers: str) -> str:
+    """The layers, each by a name of its own."""
+    return "".join(layer.replace('"layer"', f'"layer{i}"', 1) for i, layer in enumerate(layers))
+
+
+SHARED = ("recurrent_param { num_output: 4 weight_filler { type: 'xavier' } } "
+          "param { name: 'x' } param { name: 'b' } param { name: 'h' }")
+
 # name: (case, why)
 CASES = {
     **{f"{kind} in place": (Case(one(kind, "x", "x", body), {"x": ((3, 7), values)}), OVERWRITTEN)
@@ -22,6 +32,22 @@ CASES = {
     "Flatten without propagate_down": (
         Case(one("Flatten", "x", "y", "propagate_down: false"), IMAGE, force_backward=False),
         "the bottom's diff is that of the top from the start; in real Caffe only once it was asked for"),
+    "HingeLoss without propagate_down": (
+        Case(one("HingeLoss", "x label", "loss", "propagate_down: false propagate_down: false"),
+             {"x": ((4, 3), "normal"), "label": ((4,), "integers 0 3")}, top_diffs=False, force_backward=False),
+        "real Caffe's forward leaves its margins in the bottom's diff; where a Split adds these to other branches, "
+        "their gradient is wrong"),
+    "TanH, then Dropout in place": (
+        Case(stack(one("TanH", "x", "y"), one("Dropout", "y", "y")), IMAGE),
+        "TanH, Sigmoid, Softmax and others take their gradient from their top, which Dropout has overwritten"),
+    "Flatten of a Reshape": (
+        Case(stack(one("Reshape", "x", "y", "reshape_param { shape { dim: 2 dim: 12 dim: -1 } }"),
+                   one("Flatten", "y", "z")), IMAGE),
+        "real Caffe's Flatten puts its top's diff in the place of the Reshape's, whose bottom gets no gradient"),
+    "LSTM weights that layers share, in TRAIN": (
+        Case(stack(one("LSTM", "x cont", "h", SHARED), one("LSTM", "h cont", "y", SHARED)),
+             {"x": ((3, 2, 4), "normal"), "cont": ((3, 2), "integers 1 2")}, params=None),
+        "in real Caffe the second layer's steps behind the first keep recurrent weights of their own"),
     "SoftmaxWithLoss with a second top": (
         Case(one("SoftmaxWithLoss", "x label", "loss prob", "loss_weight: 1 loss_weight: 0"),
              {"x": ((4, 3), "normal"), "label": ((4,), "integers 0 3")}, top_diffs=False),
