@@ -6,6 +6,7 @@ does not like something, so what is being run stands in OUT/current.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -31,6 +32,8 @@ def main(side: str, part_name: str, names_file: str, out: str) -> None:
             continue
         np.savez(str(folder / "writing.npz"), **arrays)
         (folder / "writing.npz").rename(folder / f"{index}.npz")
+        del arrays
+        gc.collect()  # a solver and its callbacks hold each other, and in full size they are gigabytes
 
 
 if __name__ == "__main__":
