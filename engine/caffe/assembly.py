@@ -12,7 +12,7 @@ from caffe.blob import Blob
 from caffe.border import naming
 from caffe.errors import CaffeError
 from caffe.graph import filter_net, insert_splits, left_out, unknown_bottom
-from caffe.layer_types import Layer, create_layer
+from caffe.layer_types import Layer, TensorLayer, create_layer
 from caffe.proto import caffe_pb2
 
 AUTOMATIC = "(automatic)"
@@ -69,8 +69,10 @@ class Assembly:
         net_log.backward_needs(self.layer_names, self.need_backward)
         if param.force_backward:
             self._force_backward()
-        for layer, needs in zip(self.layers, self.bottom_need_backward):
+        for layer, needs, any_needed in zip(self.layers, self.bottom_need_backward, self.need_backward):
             layer.bottom_need_backward = needs
+            if isinstance(layer, TensorLayer):
+                layer.keeps_graph = any_needed
         self.outputs = [available[name] for name in sorted(available)]
         self.debug_info = param.debug_info
         net_log.finished([self.blob_names[i] for i in self.outputs])
