@@ -12,7 +12,7 @@ from caffe.blob import Blob
 from caffe.border import naming
 from caffe.errors import CaffeError
 from caffe.graph import filter_net, insert_splits, left_out, unknown_bottom
-from caffe.layer_types import Layer, create_layer
+from caffe.layer_types import Layer, TensorLayer, create_layer
 from caffe.proto import caffe_pb2
 
 AUTOMATIC = "(automatic)"
@@ -72,6 +72,8 @@ class Assembly:
         for layer, needs, runs in zip(self.layers, self.bottom_need_backward, self.need_backward):
             needs[:] = [need or (runs and layer.gives_unasked(j)) for j, need in enumerate(needs)]
             layer.bottom_need_backward = needs
+            if isinstance(layer, TensorLayer):
+                layer.keeps_graph = runs
         self.outputs = [available[name] for name in sorted(available)]
         self.debug_info = param.debug_info
         net_log.finished([self.blob_names[i] for i in self.outputs])

@@ -73,8 +73,13 @@ def _write(letter: str, message: str) -> None:
     place = f"{ours or os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
     line = f"{letter}{stamp} {threading.get_native_id():5d} {place}] {message.removesuffix(chr(10))}\n"
     for stream in (sys.stderr, *_files) if _LEVELS[letter] >= _stderr_level else _files:
-        stream.write(line)
-        stream.flush()
+        try:
+            stream.write(line)
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:  # a full disk: like glog, lose the line, not the training
+            continue
 
 
 def only_if(root: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import io
 import os
 import socket
 import time
@@ -51,7 +52,9 @@ def _open(folder: str, program: str):
     host, now = socket.gethostname(), time.localtime()
     name = f"{program}.{host}.{_user()}.log.INFO.{time.strftime('%Y%m%d-%H%M%S', now)}.{os.getpid()}"
     try:
-        file = open(os.path.join(folder, name), "w", encoding="utf-8")  # noqa: SIM115
+        # unbuffered: what a full disk refuses is not tried again when the file is closed
+        raw = open(os.path.join(folder, name), "wb", buffering=0)  # noqa: SIM115
+        file = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)  # type: ignore[arg-type]
         link = os.path.join(folder, f"{program}.INFO")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(link)
@@ -59,8 +62,9 @@ def _open(folder: str, program: str):
     except OSError as error:
         raise CaffeError(f"--log_dir={folder}: the log cannot be written there: {error.strerror}; make the folder, or "
                          "choose another") from None
-    file.write(f"Log file created at: {time.strftime('%Y/%m/%d %H:%M:%S', now)}\nRunning on machine: {host}\n"
-               "Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg\n")
+    with contextlib.suppress(OSError):
+        file.write(f"Log file created at: {time.strftime('%Y/%m/%d %H:%M:%S', now)}\nRunning on machine: {host}\n"
+                   "Log line format: [IWEF]mmdd hh:mm:ss.uuuuuu threadid file:line] msg\n")
     return file
 
 

@@ -205,3 +205,29 @@ def test_device_query_shows_what_caffe_shows(monkeypatch, capfd):
                  "Maximum dimension of grid:     5, 6, 7", "Kernel execution timeout:      Yes"):
         assert line in said
     assert main(["device_query", "--gpu=2"]) == 2
+
+
+def test_a_log_on_a_full_disk_does_not_end_a_training(tmp_path, monkeypatch, capfd):
+    """glog loses the lines; /dev/full is a disk without room."""
+    (tmp_path / "net.prototxt").write_text(PLAIN_NET)
+    (tmp_path / "s.prototxt").write_text('net: "net.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 2')
+    monkeypatch.chdir(tmp_path)
+    opened = open
+
+    def on_full_disk(name, *how, **settings):
+        return opened("/dev/full" if ".log.INFO." in str(name) else name, *how, **settings)
+
+    monkeypatch.setattr("builtins.open", on_full_disk)
+    assert main(["train", "--solver=s.prototxt", f"--log_dir={tmp_path}"]) == 0
+    assert capfd.readouterr().err.splitlines()[-1].endswith("] Optimization Done.")
+    assert (tmp_path / "s_iter_2.caffemodel").is_file()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), OSError(b"No space left"), OSError("No space left")])
+def test_a_database_that_cannot_be_written_says_why_and_leaves_nothing(error, tmp_path):
+    from caffe.commands.datum_writer import new_database
+
+    with pytest.raises(CaffeError, match="cannot be written: No space left; make room"), \
+            new_database(str(tmp_path / "x"), "lmdb"):
+        raise error
+    assert list(tmp_path.iterdir()) == []

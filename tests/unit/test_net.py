@@ -87,6 +87,14 @@ def test_in_place_layers_split_behind_the_last_writer(net):
     assert "p_r_0_split_0" in made.blobs
 
 
+@pytest.mark.parametrize(("more", "kept"), [("", False), ("force_backward: true ", True)])
+def test_what_backward_will_not_ask_for_is_not_kept(more, kept, net):
+    """Else a deployed net needs its memory twice: in the blobs, and in what autograd remembers."""
+    made = net(more + DATA + ip("a", "x", "p") + layer("r", "Sigmoid", "p", "q"))
+    made.forward()
+    assert [made.layer_dict[name]._graph is not None for name in ("a", "r")] == [kept, kept]
+
+
 # -- faults ------------------------------------------------------------------------------------------------------
 
 FAULTS = [

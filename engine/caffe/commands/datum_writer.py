@@ -105,13 +105,18 @@ def new_database(path: str, backend: str) -> Iterator[Writer]:
             writer.close()
         os.chmod(temporary, 0o755)
         os.rename(temporary, target)
-    except OSError as error:
-        raise CaffeError(f"{path}: cannot be written: {error.strerror or error}") from None
     except Exception as error:
         # the databases' errors are classes of their own
-        if type(error).__module__.partition(".")[0] in ("lmdb", "plyvel"):
-            raise CaffeError(f"{path}: cannot be written: {' '.join(str(error).split())}") from None
-        raise
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in ("lmdb", "plyvel"):
+            raise
+        raise CaffeError(f"{path}: cannot be written: {_reason(error)}; make room there, or choose another place"
+                         ) from None
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    """What the system or the database says; plyvel says it in bytes."""
+    said = getattr(error, "strerror", None) or (error.args[0] if error.args else error)
+    return " ".join((said.decode(errors="replace") if isinstance(said, bytes) else str(said)).split())

@@ -9,8 +9,7 @@ _DEPTHWISE = 'type: "Convolution" with group: the number of input channels (the 
 SAME_AS = {
     "ConvolutionDepthwise": _DEPTHWISE,
     "DepthwiseConvolution": _DEPTHWISE,
-    "BN": 'type: "BatchNorm" and behind it type: "Scale" with bias_term: true (they hold the same numbers in another '
-          "order)",
+    "BN": 'type: "BatchNorm" and behind it type: "Scale" with bias_term: true (which hold its weights in another form)',
     "ReLU6": 'type: "Clip" with clip_param { min: 0 max: 6 }',
     "LeakyReLU": 'type: "ReLU" with relu_param { negative_slope: … }',
 }

@@ -136,6 +136,7 @@ class Layer:
 class TensorLayer(Layer):
     """A layer that is a differentiable formula on tensors: subclasses write `compute`."""
 
+    keeps_graph = True  # False where the net never asks for a gradient: what leads to the tops is then let go at once
     _graph: tuple | None = None  # what the last forward leaves for backward
 
     def compute(self, bottoms: list[torch.Tensor], params: list[torch.Tensor]) -> Sequence[torch.Tensor]:
@@ -146,19 +147,19 @@ class TensorLayer(Layer):
         raise NotImplementedError
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for blob, value in zip(top, self._evaluate(bottom, top)):
+        for blob, value in zip(top, self._evaluate(bottom, top, self.keeps_graph)):
             blob.mutable_tensor().copy_(value.detach().reshape(blob.shape))
 
-    def _evaluate(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> list[torch.Tensor]:
-        """The tops' values; where a gradient is needed, `_graph` then holds what leads to them."""
+    def _evaluate(self, bottom: Sequence[Blob], top: Sequence[Blob], keep: bool) -> list[torch.Tensor]:
+        """The tops' values; where a gradient is needed and it is to `keep`, `_graph` then holds what leads to them."""
         self._graph = None  # let go of the last graph before the next one grows
         # a top written over its bottom must leave the bottom's values for backward
         inputs = [blob.tensor().clone() if blob in top else blob.tensor() for blob in bottom]
         params = [blob.tensor() for blob in self.blobs]
         wanted = list(zip(inputs, self.bottom_need_backward)) + list(zip(params, self.param_propagate_down))
-        record = any(need for _, need in wanted)
+        record = keep and any(need for _, need in wanted)
         for tensor, need in wanted:
-            tensor.requires_grad_(need)
+            tensor.requires_grad_(record and need)
         with torch.set_grad_enabled(record):
             outputs = list(self.compute(inputs, params))
         if record:
@@ -167,7 +168,7 @@ class TensorLayer(Layer):
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if self._graph is None:  # no forward yet: Caffe's backward reads what the bottoms hold, so does this
-            self._evaluate(bottom, top)
+            self._evaluate(bottom, top, keep=True)
         if self._graph is None:
             return
         inputs, params, outputs = self._graph
