@@ -61,7 +61,7 @@ def summed_in_order(terms: torch.Tensor) -> torch.Tensor:
 
     Over the pixels of an image that shows: 250,000 equal terms of 3 come to some tenths of a per cent less or more.
     """
-    return terms.sum() if terms.is_cuda or not terms.numel() else _InOrder.apply(terms)
+    return terms.sum() if terms.device.type != "cpu" or not terms.numel() else _InOrder.apply(terms)
 
 
 class _InOrder(torch.autograd.Function):
