@@ -7,8 +7,10 @@ from pathlib import Path
 import generated
 import numpy as np
 import pytest
-from live.parts import data
+from live.parts import data, nets
 from live.report import Measure, Section, error, failures, markdown, pairs, worst
+
+import caffe
 
 TYPES = (Path(__file__).resolve().parent / "golden" / "layer_types.txt").read_text().split()
 
@@ -27,6 +29,13 @@ def test_the_seed_gives_the_same_configurations():
 def test_configurations_of_a_type_differ():
     for kind, (count, *_) in generated.table().items():
         assert len({str(generated.case(f"{kind} {number:02d}")) for number in range(count)}) > count / 2, kind
+
+
+def test_drawn_nets_train_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (name, *_), = nets.rounds()
+    found = nets.run(caffe, name, "engine")
+    assert all(np.array_equal(values, found[key]) for key, values in nets.run(caffe, name, "engine").items())
 
 
 @pytest.mark.parametrize(("ours", "theirs", "expected"), [

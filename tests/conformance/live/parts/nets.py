@@ -71,7 +71,8 @@ def run(caffe, name: str, side: str) -> dict:
 
 def together(arrays: dict) -> np.ndarray:
     """All trained weights in one array: a bias before a BatchNorm, whose gradient is only rounding, has no scale."""
-    return np.concatenate([arrays[name].ravel() for name in sorted(arrays) if name.startswith("weights")])
+    values = [arrays[name].ravel() for name in sorted(arrays) if name.startswith("weights")]
+    return np.concatenate([np.empty(0, np.float32), *values])
 
 
 def section(found: dict) -> Section:
