@@ -36,7 +36,13 @@ def cuda():
 DEVICES = {"pretended": pretend_device} | ({"cuda": cuda} if torch.cuda.is_available() else {})
 
 
-def limit(device: str, array: str) -> float:
+# losses over so many pixels that the CPU's sum, rounded after each as in real Caffe, is off by 0.1 %; a device's is not
+MANY_TERMS, OFF = {"loss_of_a_map", "sigmoid_of_a_map"}, 5e-3
+
+
+def limit(device: str, name: str, array: str) -> float:
+    if name in MANY_TERMS and "/top/" in array:
+        return OFF
     if device == "pretended":
         return PRETENDED
     return CUDA_BACKWARD if "_diff/" in array else CUDA_FORWARD
@@ -52,7 +58,7 @@ def test_layer_gives_on_a_device_what_it_gives_on_the_host(family: str, name: st
     assert sorted(found) == sorted(expected)
     for array, values in expected.items():
         scale = np.abs(values).max(initial=0) or 1
-        assert np.abs(found[array] - values).max(initial=0) <= limit(device, array) * scale, array
+        assert np.abs(found[array] - values).max(initial=0) <= limit(device, name, array) * scale, array
 
 
 @pytest.mark.parametrize("device", DEVICES)
