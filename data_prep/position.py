@@ -1,0 +1,255 @@
+"""Where the animal is: ten position features per frame by background subtraction, as the current system has them.
+
+The thesis (4.2, after Jhuang et al. 2010) names them "10 position and velocity features" and not more; the list,
+the units and all numbers below are ours:
+
+    x, y            centre of mass of the silhouette, in frame widths and heights from the top left corner
+    width, height   of its bounding box, in frame widths and heights
+    aspect          width / height of the box in pixels, at most ASPECT_LIMIT
+    feeder          distance to FEEDER, in frame widths and heights
+    vx, vy          velocity of the centre over the last SPAN seconds by the file's own timestamps, per second
+    speed           length of (vx, vy)
+    acceleration    change of the speed over SPAN, per second²
+
+The background is a running average (cv2.accumulateWeighted, time constant FOLLOW) that leaves out the animal, so it
+follows slow changes of light and a sleeping animal does not fade into it; a change that is the same all over the
+picture is taken off before. It starts as the median of pictures from the first START seconds. An animal that sat
+through most of those is in that median, and leaves a ghost when it goes: a patch whose outline is in the background
+and not in the frame, which is put into the background at once. Of the patches that differ, the animal is the one in
+which most has moved in the last seconds; where nothing moves, the one nearest to where it was, at first the largest.
+Its tail, and a reflection that touches it, are cut off by an opening in proportion to its size.
+
+A row's last number says whether the animal was found in that frame. Where it was not, the row holds the last known
+box with velocity 0 (zeros before the first find): no row has a NaN. Not found is
+- an animal that never moves: it is part of the background, and every frame is flagged;
+- everything while more than SCENE of the picture differs, as when the camera is moved, or lamps go on that do not
+  light all evenly: the frame after becomes the new background, and the animal is flagged until it moves, from where
+  its ghost fades as above;
+- a patch of less than SMALLEST of the picture.
+Two animals are one patch or the larger one: the features are for a single animal in front of a fixed camera.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from data_prep.images import crop_grey
+from data_prep.video import read_frames
+
+FEATURES = ("x", "y", "width", "height", "aspect", "feeder", "vx", "vy", "speed", "acceleration")
+ROW = len(FEATURES) + 1  # and the flag
+FEEDER = (0.5, 0.0)  # the middle of the upper edge: a home cage seen from the side has its feeder there
+LONGEST = 320  # pixels of the picture's longer side that is worked on
+START = 30.0  # seconds from which the first background comes
+SAMPLES = 60  # of them, at least where there are so many, at most twice as many
+FOLLOW = 20.0  # seconds: time constant of the background
+SPAN = 0.1  # seconds over which velocities are taken
+ASPECT_LIMIT = 10.0
+LEAST_STEP = 12.0  # grey levels by which a pixel must differ
+NOISE_STEPS = 6.0  # times the noise by which it must
+SMALLEST, SCENE = 0.0005, 0.5  # shares of the picture: the least an animal has, and what is another scene
+RECENT = 1.0  # seconds: time constant of what counts as moving
+MOVES = 2.0  # changed pixels per frame from which a patch has moved
+BODY = 0.35  # width of what is cut off the silhouette, in square roots of its area
+PIECES = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+JOINED = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+KEPT_OUT = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))  # around the animal, not put into the background
+
+
+class Patch(NamedTuple):
+    """A connected part of a picture: its number among the parts, box in pixels, area and centre of mass."""
+
+    number: int
+    left: int
+    top: int
+    width: int
+    height: int
+    area: int
+    x: float
+    y: float
+
+
+class Tracker:
+    """Follows the animal through a video, a frame at a time; memory does not grow with the video.
+
+    `start`: pictures, as `start_pictures` gives them, from whose median the background starts.
+    """
+
+    def __init__(self, start: Sequence[np.ndarray]):
+        self._background = np.median(start, axis=0).astype(np.float32)
+        self._before = start[0]
+        self._moved = np.zeros(start[0].shape, np.float32)  # how often each pixel changed of late
+        self._trail = Trail()
+        self._time: float | None = None
+        self._row = np.zeros(ROW, np.float32)
+
+    def row(self, grey: np.ndarray, seconds: float) -> np.ndarray:
+        """The ten features and the flag, float32 (11,), of the next frame, grey uint8 H×W, shown at `seconds`."""
+        picture = working(grey)
+        step = max(seconds - self._time, 0.0) if self._time is not None else 0.0
+        self._time = seconds
+        changed = cv2.threshold(cv2.absdiff(picture, self._before), LEAST_STEP, 1, cv2.THRESH_BINARY)[1]
+        cv2.accumulateWeighted(changed, self._moved, min(step / RECENT, 1.0))
+        self._before = picture
+        found = self._find(picture, min(step / FOLLOW, 1.0))
+        if found is None:
+            self._trail.clear()
+            self._row = np.concatenate([self._row[:6], np.zeros(ROW - 6, np.float32)])
+        else:
+            self._row = self._features(found, picture.shape, seconds)
+        return self._row
+
+    def _find(self, picture: np.ndarray, rate: float) -> Patch | None:
+        """The animal's body; brings the background up to date."""
+        light = shift(picture, self._background)
+        differs = difference(picture, self._background + light)
+        if np.count_nonzero(differs) > SCENE * differs.size:
+            self._background = picture.astype(np.float32)
+            self._moved[:] = 0
+            return None
+        found, labels = parts(differs)
+        real = []
+        for patch in found:
+            if patch.area < SMALLEST * differs.size:
+                continue
+            if is_ghost(patch, labels, picture, self._background):
+                ghost = cv2.dilate((labels == patch.number).astype(np.uint8), KEPT_OUT) > 0
+                self._background[ghost] = picture[ghost]
+            else:
+                real.append(patch)
+        if not real:
+            self._follow(picture, np.zeros_like(picture), light, rate)
+            return None
+        silhouette = cv2.compare(labels, self._choose(real, labels).number, cv2.CMP_EQ)
+        self._follow(picture, silhouette, light, rate)
+        return body(silhouette)
+
+    def _choose(self, patches: list[Patch], labels: np.ndarray) -> Patch:
+        if len(patches) == 1:
+            return patches[0]
+        moves = np.bincount(labels.ravel(), self._moved.ravel())
+        liveliest = max(patches, key=lambda patch: moves[patch.number] / np.sqrt(patch.area))
+        if moves[liveliest.number] >= MOVES:
+            return liveliest
+        if not self._row[:2].any():
+            return max(patches, key=lambda patch: patch.area)
+        height, width = labels.shape
+        x, y = self._row[0] * width, self._row[1] * height
+        return min(patches, key=lambda patch: (patch.x - x) ** 2 + (patch.y - y) ** 2)
+
+    def _follow(self, picture: np.ndarray, silhouette: np.ndarray, light: float, rate: float) -> None:
+        free = cv2.bitwise_not(cv2.dilate(silhouette, KEPT_OUT))
+        behind = self._background + light * rate  # behind the animal the light is taken to change as elsewhere
+        cv2.accumulateWeighted(picture, self._background, rate, mask=free)
+        self._background = np.where(free > 0, self._background, behind)
+
+    def _features(self, patch: Patch, shape: tuple[int, ...], seconds: float) -> np.ndarray:
+        height, width = shape
+        x, y = (patch.x + 0.5) / width, (patch.y + 0.5) / height
+        vx, vy, acceleration = self._trail.add(seconds, x, y)
+        return np.array([
+            x, y, patch.width / width, patch.height / height, min(patch.width / patch.height, ASPECT_LIMIT),
+            np.hypot(x - FEEDER[0], y - FEEDER[1]), vx, vy, np.hypot(vx, vy), acceleration, 1,
+        ], np.float32)  # fmt: skip
+
+
+class Trail:
+    """The centre's way over the last SPAN seconds."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, float, float, float]] = deque()  # seconds, x, y, speed
+
+    def clear(self) -> None:
+        self._points.clear()
+
+    def add(self, seconds: float, x: float, y: float) -> tuple[float, float, float]:
+        """Velocity in x and y and the acceleration at a new point; 0 where no time has passed."""
+        if self._points and seconds <= self._points[-1][0]:
+            self._points.clear()
+        while len(self._points) > 1 and seconds - self._points[1][0] >= SPAN - 1e-6:
+            self._points.popleft()
+        if not self._points:
+            self._points.append((seconds, x, y, 0.0))
+            return 0.0, 0.0, 0.0
+        before, old_x, old_y, old_speed = self._points[0]
+        span = seconds - before
+        vx, vy = (x - old_x) / span, (y - old_y) / span
+        speed = float(np.hypot(vx, vy))
+        self._points.append((seconds, x, y, speed))
+        return vx, vy, (speed - old_speed) / span
+
+
+def working(grey: np.ndarray) -> np.ndarray:
+    """A frame made smaller, so that its longer side has at most LONGEST pixels, and a little smooth."""
+    scale = LONGEST / max(grey.shape)
+    if scale < 1:
+        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+        grey = cv2.resize(np.ascontiguousarray(grey), size, interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(np.ascontiguousarray(grey), (3, 3), 0)
+
+
+def shift(picture: np.ndarray, background: np.ndarray) -> float:
+    """By how many grey levels the picture is lighter than the background all over: the median of a sample."""
+    return float(np.median(picture[::4, ::4].astype(np.float32) - background[::4, ::4]))
+
+
+def difference(picture: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Where a picture differs from the background, 255 there and else 0, specks removed and near parts joined."""
+    apart = cv2.absdiff(picture.astype(np.float32), background)
+    noise = 1.4826 * float(np.median(apart[::4, ::4]))  # of a normal distribution, from its median deviation
+    _, differs = cv2.threshold(apart, max(LEAST_STEP, NOISE_STEPS * noise), 255, cv2.THRESH_BINARY)
+    pieces = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, PIECES)
+    return cv2.morphologyEx(pieces, cv2.MORPH_CLOSE, JOINED)
+
+
+def parts(mask: np.ndarray) -> tuple[list[Patch], np.ndarray]:
+    """The connected parts of a mask, uint8, and which of them each pixel is in (0: none)."""
+    _, labels, stats, centres = cv2.connectedComponentsWithStats(mask)
+    found = [Patch(number, *map(int, stat), *map(float, centre))
+             for number, (stat, centre) in enumerate(zip(stats, centres))]  # fmt: skip
+    return found[1:], labels  # 0 is all the rest
+
+
+def body(silhouette: np.ndarray) -> Patch:
+    """The largest part of a silhouette without what is thin: tail, whiskers, a bridge to a reflection."""
+    width = int(BODY * np.sqrt(np.count_nonzero(silhouette))) | 1
+    opened = cv2.morphologyEx(silhouette, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    left = parts(opened)[0] or parts(silhouette)[0]
+    return max(left, key=lambda patch: patch.area)
+
+
+def is_ghost(patch: Patch, labels: np.ndarray, picture: np.ndarray, background: np.ndarray) -> bool:
+    """Whether a patch's outline is one of the background and not of the picture: something that has gone."""
+    rows = slice(max(patch.top - 4, 0), patch.top + patch.height + 4)
+    part = rows, slice(max(patch.left - 4, 0), patch.left + patch.width + 4)
+    outline = cv2.morphologyEx(cv2.compare(labels[part], patch.number, cv2.CMP_EQ), cv2.MORPH_GRADIENT, JOINED)
+    here, there = (cv2.mean(steepness(image[part]), mask=outline)[0] for image in (picture, background))
+    return there > here
+
+
+def steepness(image: np.ndarray) -> np.ndarray:
+    image = image.astype(np.float32)
+    return cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))
+
+
+def start_pictures(
+    video: str | os.PathLike[str], region: tuple[int, int, int, int] | None = None
+) -> list[np.ndarray]:
+    """Pictures for `Tracker`, evenly spaced over a video's first START seconds: at most twice SAMPLES, cropped to
+    `region` and made `working`. Raises InputError as `read_frames` does."""
+    kept: list[np.ndarray] = []
+    every = 1
+    for index, seconds, grey in read_frames(video):
+        if seconds >= START:
+            break
+        if index % every == 0:
+            kept.append(working(crop_grey(grey, region)))
+        if len(kept) > 2 * SAMPLES:
+            kept, every = kept[::2], 2 * every
+    return kept
