@@ -12,8 +12,8 @@ the units and all numbers below are ours:
     acceleration    change of the speed over SPAN, per second²
 
 The background is a running average (cv2.accumulateWeighted, time constant FOLLOW) that leaves out the animal, so it
-follows slow changes of light and a sleeping animal does not fade into it; a change that is the same all over the
-picture is taken off before. It starts as the median of pictures from the first START seconds. An animal that sat
+follows slow changes of light and a sleeping animal does not fade into it; a change by the same factor all over
+the picture is taken out before. It starts as the median of pictures from the first START seconds. An animal that sat
 through most of those is in that median, and leaves a ghost when it goes: a patch whose outline is in the background
 and not in the frame, which is put into the background at once. Of the patches that differ, the animal is the one in
 which most has moved in the last seconds; where nothing moves, the one nearest to where it was, at first the largest.
@@ -31,7 +31,6 @@ Two animals are one patch or the larger one: the features are for a single anima
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -39,24 +38,23 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_prep.images import crop_grey
-from data_prep.video import read_frames
-
 FEATURES = ("x", "y", "width", "height", "aspect", "feeder", "vx", "vy", "speed", "acceleration")
 ROW = len(FEATURES) + 1  # and the flag
+MOMENTS = 1 + 2 * len(FEATURES)
 FEEDER = (0.5, 0.0)  # the middle of the upper edge: a home cage seen from the side has its feeder there
-LONGEST = 320  # pixels of the picture's longer side that is worked on
+LONGEST = 256  # pixels of the picture's longer side that is worked on
 START = 30.0  # seconds from which the first background comes
 SAMPLES = 60  # of them, at least where there are so many, at most twice as many
 FOLLOW = 20.0  # seconds: time constant of the background
 SPAN = 0.1  # seconds over which velocities are taken
 ASPECT_LIMIT = 10.0
-LEAST_STEP = 12.0  # grey levels by which a pixel must differ
-NOISE_STEPS = 6.0  # times the noise by which it must
+LEAST_STEP, MOST_STEP = 12.0, 25.0  # grey levels by which a pixel must differ: the least and the most
+NOISE_STEPS = 6.0  # times the noise by which it must, between these
 SMALLEST, SCENE = 0.0005, 0.5  # shares of the picture: the least an animal has, and what is another scene
 RECENT = 1.0  # seconds: time constant of what counts as moving
 MOVES = 2.0  # changed pixels per frame from which a patch has moved
-BODY = 0.35  # width of what is cut off the silhouette, in square roots of its area
+GONE = 2.0  # times as steep as the picture the background must be along a ghost's outline
+BODY = 0.45  # width of what is cut off the silhouette, in square roots of its area
 PIECES = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 JOINED = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 KEPT_OUT = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))  # around the animal, not put into the background
@@ -78,7 +76,7 @@ class Patch(NamedTuple):
 class Tracker:
     """Follows the animal through a video, a frame at a time; memory does not grow with the video.
 
-    `start`: pictures, as `start_pictures` gives them, from whose median the background starts.
+    `start`: pictures, as `data_prep.streams.start_pictures` gives them, from whose median the background starts.
     """
 
     def __init__(self, start: Sequence[np.ndarray]):
@@ -91,7 +89,7 @@ class Tracker:
 
     def row(self, grey: np.ndarray, seconds: float) -> np.ndarray:
         """The ten features and the flag, float32 (11,), of the next frame, grey uint8 H×W, shown at `seconds`."""
-        picture = working(grey)
+        picture, seconds = working(grey), float(seconds)
         step = max(seconds - self._time, 0.0) if self._time is not None else 0.0
         self._time = seconds
         changed = cv2.threshold(cv2.absdiff(picture, self._before), LEAST_STEP, 1, cv2.THRESH_BINARY)[1]
@@ -107,8 +105,8 @@ class Tracker:
 
     def _find(self, picture: np.ndarray, rate: float) -> Patch | None:
         """The animal's body; brings the background up to date."""
-        light = shift(picture, self._background)
-        differs = difference(picture, self._background + light)
+        light = gain(picture, self._background)
+        differs = difference(picture, self._background * light)
         if np.count_nonzero(differs) > SCENE * differs.size:
             self._background = picture.astype(np.float32)
             self._moved[:] = 0
@@ -119,24 +117,25 @@ class Tracker:
             if patch.area < SMALLEST * differs.size:
                 continue
             if is_ghost(patch, labels, picture, self._background):
-                ghost = cv2.dilate((labels == patch.number).astype(np.uint8), KEPT_OUT) > 0
+                ghost = cv2.dilate(mask_of(labels, patch), JOINED) > 0
                 self._background[ghost] = picture[ghost]
             else:
                 real.append(patch)
         if not real:
             self._follow(picture, np.zeros_like(picture), light, rate)
             return None
-        silhouette = cv2.compare(labels, self._choose(real, labels).number, cv2.CMP_EQ)
-        self._follow(picture, silhouette, light, rate)
-        return body(silhouette)
+        chosen = self._choose(real, labels)
+        self._follow(picture, mask_of(labels, chosen), light, rate)
+        return body(labels, chosen)
 
     def _choose(self, patches: list[Patch], labels: np.ndarray) -> Patch:
         if len(patches) == 1:
             return patches[0]
-        moves = np.bincount(labels.ravel(), self._moved.ravel())
-        liveliest = max(patches, key=lambda patch: moves[patch.number] / np.sqrt(patch.area))
-        if moves[liveliest.number] >= MOVES:
-            return liveliest
+        moves = [float((self._moved[box(patch)] * (labels[box(patch)] == patch.number)).sum()) for patch in patches]
+        # By the root of the area: neither a large patch that flickers a little wins, nor a lively speck.
+        liveliest = max(range(len(patches)), key=lambda at: moves[at] / np.sqrt(patches[at].area))
+        if moves[liveliest] >= MOVES:
+            return patches[liveliest]
         if not self._row[:2].any():
             return max(patches, key=lambda patch: patch.area)
         height, width = labels.shape
@@ -145,7 +144,7 @@ class Tracker:
 
     def _follow(self, picture: np.ndarray, silhouette: np.ndarray, light: float, rate: float) -> None:
         free = cv2.bitwise_not(cv2.dilate(silhouette, KEPT_OUT))
-        behind = self._background + light * rate  # behind the animal the light is taken to change as elsewhere
+        behind = self._background * (1 + (light - 1) * rate)  # behind the animal light changes as elsewhere
         cv2.accumulateWeighted(picture, self._background, rate, mask=free)
         self._background = np.where(free > 0, self._background, behind)
 
@@ -187,23 +186,24 @@ class Trail:
 
 def working(grey: np.ndarray) -> np.ndarray:
     """A frame made smaller, so that its longer side has at most LONGEST pixels, and a little smooth."""
-    scale = LONGEST / max(grey.shape)
-    if scale < 1:
-        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    parts = -(-max(grey.shape) // LONGEST)  # a whole number: OpenCV averages those the fastest
+    if parts > 1:
+        size = (max(1, grey.shape[1] // parts), max(1, grey.shape[0] // parts))
         grey = cv2.resize(np.ascontiguousarray(grey), size, interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(np.ascontiguousarray(grey), (3, 3), 0)
 
 
-def shift(picture: np.ndarray, background: np.ndarray) -> float:
-    """By how many grey levels the picture is lighter than the background all over: the median of a sample."""
-    return float(np.median(picture[::4, ::4].astype(np.float32) - background[::4, ::4]))
+def gain(picture: np.ndarray, background: np.ndarray) -> float:
+    """By what factor the picture is lighter than the background all over: the median of a sample of pixels."""
+    return float(np.median((picture[::4, ::4] + np.float32(1)) / (background[::4, ::4] + np.float32(1))))
 
 
 def difference(picture: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Where a picture differs from the background, 255 there and else 0, specks removed and near parts joined."""
     apart = cv2.absdiff(picture.astype(np.float32), background)
     noise = 1.4826 * float(np.median(apart[::4, ::4]))  # of a normal distribution, from its median deviation
-    _, differs = cv2.threshold(apart, max(LEAST_STEP, NOISE_STEPS * noise), 255, cv2.THRESH_BINARY)
+    step = min(max(LEAST_STEP, NOISE_STEPS * noise), MOST_STEP)
+    _, differs = cv2.threshold(apart, step, 255, cv2.THRESH_BINARY)
     pieces = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, PIECES)
     return cv2.morphologyEx(pieces, cv2.MORPH_CLOSE, JOINED)
 
@@ -216,21 +216,39 @@ def parts(mask: np.ndarray) -> tuple[list[Patch], np.ndarray]:
     return found[1:], labels  # 0 is all the rest
 
 
-def body(silhouette: np.ndarray) -> Patch:
-    """The largest part of a silhouette without what is thin: tail, whiskers, a bridge to a reflection."""
-    width = int(BODY * np.sqrt(np.count_nonzero(silhouette))) | 1
+def mask_of(labels: np.ndarray, patch: Patch) -> np.ndarray:
+    """255 where a patch is, else 0."""
+    return (labels == patch.number).astype(np.uint8) * np.uint8(255)
+
+
+def box(patch: Patch, margin: int = 0) -> tuple[slice, slice]:
+    """Rows and columns of a patch and `margin` pixels around it."""
+    return (slice(max(patch.top - margin, 0), patch.top + patch.height + margin),
+            slice(max(patch.left - margin, 0), patch.left + patch.width + margin))  # fmt: skip
+
+
+def body(labels: np.ndarray, patch: Patch) -> Patch:
+    """The largest part of a patch without what is thin: tail, whiskers, a bridge to a reflection."""
+    width = int(BODY * np.sqrt(patch.area)) | 1
+    around = [width] * 4
+    silhouette = cv2.copyMakeBorder(mask_of(labels[box(patch)], patch), *around, cv2.BORDER_CONSTANT, value=0)
     opened = cv2.morphologyEx(silhouette, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     left = parts(opened)[0] or parts(silhouette)[0]
-    return max(left, key=lambda patch: patch.area)
+    largest = max(left, key=lambda part: part.area)
+    return largest._replace(
+        left=largest.left + patch.left - width,
+        top=largest.top + patch.top - width,
+        x=largest.x + patch.left - width,
+        y=largest.y + patch.top - width,
+    )
 
 
 def is_ghost(patch: Patch, labels: np.ndarray, picture: np.ndarray, background: np.ndarray) -> bool:
     """Whether a patch's outline is one of the background and not of the picture: something that has gone."""
-    rows = slice(max(patch.top - 4, 0), patch.top + patch.height + 4)
-    part = rows, slice(max(patch.left - 4, 0), patch.left + patch.width + 4)
-    outline = cv2.morphologyEx(cv2.compare(labels[part], patch.number, cv2.CMP_EQ), cv2.MORPH_GRADIENT, JOINED)
+    part = box(patch, 4)
+    outline = cv2.morphologyEx(mask_of(labels[part], patch), cv2.MORPH_GRADIENT, JOINED)
     here, there = (cv2.mean(steepness(image[part]), mask=outline)[0] for image in (picture, background))
-    return there > here
+    return there > GONE * here
 
 
 def steepness(image: np.ndarray) -> np.ndarray:
@@ -238,18 +256,27 @@ def steepness(image: np.ndarray) -> np.ndarray:
     return cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))
 
 
-def start_pictures(
-    video: str | os.PathLike[str], region: tuple[int, int, int, int] | None = None
-) -> list[np.ndarray]:
-    """Pictures for `Tracker`, evenly spaced over a video's first START seconds: at most twice SAMPLES, cropped to
-    `region` and made `working`. Raises InputError as `read_frames` does."""
-    kept: list[np.ndarray] = []
-    every = 1
-    for index, seconds, grey in read_frames(video):
-        if seconds >= START:
-            break
-        if index % every == 0:
-            kept.append(working(crop_grey(grey, region)))
-        if len(kept) > 2 * SAMPLES:
-            kept, every = kept[::2], 2 * every
-    return kept
+def moments(row: np.ndarray) -> np.ndarray:
+    """What is added up over a video's rows for `normalisation`: the flag, and the features and their squares where
+    the animal was found; float64 (MOMENTS,)."""
+    values = row[:-1].astype(np.float64) * row[-1]
+    return np.concatenate([row[-1:], values, values**2])
+
+
+def normalisation(means: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each feature over the frames in which the animal was found, from the `moments`
+    averaged over all frames; deviation 1 for a feature that never changes."""
+    found = max(float(means[0]), 1e-12)
+    mean, square = means[1 : ROW] / found, means[ROW:] / found
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    deviation[deviation < 1e-6] = 1
+    return [float(f"{value:.6g}") for value in mean], [float(f"{value:.6g}") for value in deviation]
+
+
+def standardised(rows: np.ndarray, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
+    """The features less their mean, divided by their deviation, float32 (n, 10), from rows (n, 11).
+
+    Where the animal was not found they are 0: what is not known is taken to be the mean.
+    """
+    values = (rows[:, :-1] - np.array(mean, np.float32)) / np.array(deviation, np.float32)
+    return values * (rows[:, -1:] > 0)

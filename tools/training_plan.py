@@ -12,6 +12,7 @@ import numpy as np
 from google.protobuf import text_format
 
 from data_prep import dataset as datasets
+from data_prep import position
 from data_prep.errors import InputError
 from data_prep.files import sha256
 from python_layers import settings as data_settings
@@ -108,7 +109,7 @@ def make_plan(
     validate_every = min(validate_every or rules.test_interval or iterations, iterations)
     seed = seed if seed is not None else max(rules.random_seed, 0)
     batch_size = batch_size or of_data["batch_size"]
-    mean = {stream: _mean(videos, trained, stream) for stream in of_data["streams"]}
+    normalisation = _normalisation(videos, trained, of_data["streams"])
 
     settings = {
         "network": network.network_name(place),
@@ -124,7 +125,7 @@ def make_plan(
         "sampling": sampling,
         "data": datasets.fingerprint(dataset, (*trained, *held_out)),
     }
-    common = {"dataset": str(dataset.path.resolve()), "mean": mean, "seed": seed}
+    common = {"dataset": str(dataset.path.resolve()), "seed": seed, **normalisation}
     test_batch = min(network.data_settings(net, "TEST", origin)["batch_size"], batch_size)
     network.fill_data(
         net,
@@ -161,7 +162,7 @@ def make_plan(
         **stored,
         "size": of_data["size"],
         "crop": of_data["crop"],
-        "mean": mean,
+        **normalisation,
         "sequence_length": of_data["sequence_length"],
         "batch_size": test_batch,
     }
@@ -269,11 +270,25 @@ def _frame_rate(videos: dict[str, datasets.Prepared]) -> tuple[float, list[str]]
     ]
 
 
-def _mean(videos: dict[str, datasets.Prepared], trained: list[str], stream: str) -> list[float]:
-    """Mean of each channel over all frames of the training videos."""
+def _normalisation(
+    videos: dict[str, datasets.Prepared], trained: list[str], streams: list[str]
+) -> dict[str, dict[str, list[float]]]:
+    """The data layer's `mean` and, where there are positions, `deviation`, over the training videos alone."""
+    means = {stream: _mean(videos, trained, stream) for stream in streams}
+    found: dict[str, dict[str, list[float]]] = {
+        "mean": {stream: [round(float(value), 4) for value in values] for stream, values in means.items()}
+    }
+    if "position" in streams:
+        found["mean"]["position"], deviation = position.normalisation(means["position"])
+        found["deviation"] = {"position": deviation}
+    return found
+
+
+def _mean(videos: dict[str, datasets.Prepared], trained: list[str], stream: str) -> np.ndarray:
+    """Mean of each channel (of `position.moments`, for that stream) over all frames of the training videos."""
     means = np.array([videos[stem].meta["mean"][stream] for stem in trained], np.float64)
     frames = np.array([videos[stem].frames for stem in trained], np.float64)
-    return [round(float(value), 4) for value in frames @ means / frames.sum()]
+    return frames @ means / frames.sum()
 
 
 def _fill_solver(solver: Any, folder: Path, iterations: int, validate_every: int, seed: int, tests: int) -> None:
