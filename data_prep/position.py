@@ -230,8 +230,7 @@ def box(patch: Patch, margin: int = 0) -> tuple[slice, slice]:
 def body(labels: np.ndarray, patch: Patch) -> Patch:
     """The largest part of a patch without what is thin: tail, whiskers, a bridge to a reflection."""
     width = int(BODY * np.sqrt(patch.area)) | 1
-    around = [width] * 4
-    silhouette = cv2.copyMakeBorder(mask_of(labels[box(patch)], patch), *around, cv2.BORDER_CONSTANT, value=0)
+    silhouette = np.pad(mask_of(labels[box(patch)], patch), width)
     opened = cv2.morphologyEx(silhouette, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     left = parts(opened)[0] or parts(silhouette)[0]
     largest = max(left, key=lambda part: part.area)

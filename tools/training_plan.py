@@ -71,6 +71,7 @@ def make_plan(
     weights: str | Path | None,
     iterations: int | None,
     batch_size: int | None,
+    sequence_length: int | None,
     solver: str | Path | None,
     seed: int | None,
     validate_every: int | None,
@@ -108,7 +109,9 @@ def make_plan(
         raise InputError(f"{solver_file}: there is no max_iter; add it or give --iterations")
     validate_every = min(validate_every or rules.test_interval or iterations, iterations)
     seed = seed if seed is not None else max(rules.random_seed, 0)
-    batch_size = batch_size or of_data["batch_size"]
+    steps, own = sequence_length or of_data["sequence_length"], of_data["sequence_length"]
+    batch_size = batch_size or max(of_data["batch_size"] * own // steps, 1)
+    network.set_sequence_length(net, steps, own, origin)
     normalisation = _normalisation(videos, trained, of_data["streams"])
 
     settings = {
@@ -121,18 +124,21 @@ def make_plan(
         "iterations": iterations,
         "validate every": validate_every,
         "batch size": batch_size,
+        "sequence length": steps,
         "seed": seed,
         "sampling": sampling,
         "data": datasets.fingerprint(dataset, (*trained, *held_out)),
     }
     common = {"dataset": str(dataset.path.resolve()), "seed": seed, **normalisation}
-    test_batch = min(network.data_settings(net, "TEST", origin)["batch_size"], batch_size)
+    of_test = network.data_settings(net, "TEST", origin)
+    test_batch = min(of_test["batch_size"], batch_size)
     network.fill_data(
         net,
         "TRAIN",
         origin,
         videos=trained,
         batch_size=batch_size,
+        sequence_length=steps,
         sampling=sampling,
         workers=workers,
         shuffle=True,
@@ -155,15 +161,15 @@ def make_plan(
     for message, file in ((net, origin), (deploy, place / model.DEPLOY)):
         network.set_classes(message, len(dataset.classes), file)
 
-    test_sequences = test_batch * of_data["sequence_length"]
+    per_test = test_batch * of_test["sequence_length"]
     test_frames = sum(videos[stem].frames for stem in held_out or trained)
-    _fill_solver(rules, folder, iterations, validate_every, seed, -(-test_frames // test_sequences))
+    _fill_solver(rules, folder, iterations, validate_every, seed, -(-test_frames // per_test))
     preprocessing = {
         **stored,
         "size": of_data["size"],
         "crop": of_data["crop"],
         **normalisation,
-        "sequence_length": of_data["sequence_length"],
+        "sequence_length": steps,
         "batch_size": test_batch,
     }
     return Plan(

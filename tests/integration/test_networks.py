@@ -1,0 +1,92 @@
+"""Every network of prototxt/mini: trained, evaluated, and used for prediction, on tiny videos of moving squares."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from data_prep.errors import InputError
+from data_prep.prepare import prepare
+from prototxt.networks import NETWORKS, PROFILES
+from tools.evaluate import evaluate
+from tools.network import NETWORKS as NETWORKS_FOLDER
+from tools.predict import predict
+from tools.train import train
+
+MINI = PROFILES[1]
+FRAMES = 90  # more than a batch of validation
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two videos with all streams."""
+    folder = tiny.write_dataset(tmp_path_factory.mktemp("networks") / "data", videos=2, frames=FRAMES)
+    prepare(folder, ("shape", "motion", "position"), MINI.size, workers=1, quiet=True)
+    return folder
+
+
+def wide_awake(name, folder):
+    """A copy of a network with larger weights, so that each frame has scores of its own from the start."""
+    folder.mkdir()
+    for file in ("train_val.prototxt", "deploy.prototxt"):
+        text = (NETWORKS_FOLDER / "mini" / name / file).read_text()
+        (folder / file).write_text(text.replace('type: "gaussian" std: 0.01', 'type: "xavier"'))
+    return folder
+
+
+def train_mini(name, data, output, **options):
+    settings = {"iterations": 2, "batch_size": 4, "workers": 0, "seed": 3, "quiet": True, **options}
+    return train(f"mini/{name}", data, "v1", output, **settings)
+
+
+def probabilities(path):
+    with open(path, newline="") as file:
+        return np.array([[float(row[name]) for name in tiny.CLASSES] for row in csv.DictReader(file)])
+
+
+@pytest.mark.parametrize("name", [network.name for network in NETWORKS])
+def test_it_is_trained_evaluated_and_predicts_what_was_evaluated(data, tmp_path, name):
+    solver = NETWORKS_FOLDER / "mini" / "solver_low_rate.prototxt"
+    network = wide_awake(name, tmp_path / "net")
+    model = train(
+        str(network), data, "v1", tmp_path / "model",
+        solver=solver, iterations=2, batch_size=4, workers=0, seed=3, quiet=True,
+    )  # fmt: skip
+    assert model.streams == name.split("/")[0].split("_")
+    scores = evaluate(model.path, data, tmp_path / "scores", workers=0, quiet=True)
+    assert scores["frames"] == FRAMES
+    predict(model.path, [data / "videos" / "v1.mp4"], tmp_path / "out", quiet=True)
+    evaluated, predicted = (probabilities(tmp_path / part / "v1" / "predictions.csv") for part in ("scores", "out"))
+    assert evaluated.shape == predicted.shape == (FRAMES, 3)
+    assert evaluated.std(axis=0).max() > 0.002
+    np.testing.assert_allclose(predicted, evaluated, atol=2e-5)
+
+
+@pytest.mark.parametrize("steps, sequences", [(10, 6), (30, 2)])
+def test_sequences_of_any_length(data, tmp_path, steps, sequences):
+    model = train_mini("shape_motion/lstm_after", data, tmp_path / "model", batch_size=None, sequence_length=steps)
+    text = (model.path / "train_val.prototxt").read_text()
+    assert f'\\"sequence_length\\": {steps}, \\"batch_size\\": {sequences}' in text
+    assert model.preprocessing["sequence_length"] == steps
+    assert evaluate(model.path, data, tmp_path / "scores", workers=0, quiet=True)["frames"] == FRAMES
+
+
+def test_only_recurrent_networks_have_sequences(data, tmp_path):
+    with pytest.raises(InputError, match=r"no Reshape of phase TRAIN makes sequences of 1 frames.*lstm_after"):
+        train_mini("shape/cnn", data, tmp_path / "model", sequence_length=10)
+    assert not (tmp_path / "model").exists()
+
+
+def test_positions_are_normalised_by_the_training_videos_alone(data, tmp_path):
+    model = train_mini("shape_position/cnn", data, tmp_path / "model")
+    meta = json.loads((data / "prepared" / "v0" / "meta.json").read_text())
+    found, *sums = meta["mean"]["position"]
+    mean, square = np.array(sums).reshape(2, 10) / found
+    np.testing.assert_allclose(model.preprocessing["mean"]["position"], mean, rtol=1e-5)
+    deviation = model.preprocessing["deviation"]["position"]
+    np.testing.assert_allclose(deviation, np.sqrt(square - mean**2), rtol=1e-3)
+    assert found > 0.9
