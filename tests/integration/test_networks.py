@@ -18,6 +18,7 @@ from tools.predict import predict
 from tools.train import train
 
 MINI = PROFILES[1]
+SOLVER = NETWORKS_FOLDER / "mini" / "solver_low_rate.prototxt"
 FRAMES = 90  # more than a batch of validation
 
 
@@ -50,11 +51,10 @@ def probabilities(path):
 
 @pytest.mark.parametrize("name", [network.name for network in NETWORKS])
 def test_it_is_trained_evaluated_and_predicts_what_was_evaluated(data, tmp_path, name):
-    solver = NETWORKS_FOLDER / "mini" / "solver_low_rate.prototxt"
     network = wide_awake(name, tmp_path / "net")
     model = train(
         str(network), data, "v1", tmp_path / "model",
-        solver=solver, iterations=2, batch_size=4, workers=0, seed=3, quiet=True,
+        solver=SOLVER, iterations=2, batch_size=4, workers=0, seed=3, quiet=True,
     )  # fmt: skip
     assert model.streams == name.split("/")[0].split("_")
     scores = evaluate(model.path, data, tmp_path / "scores", workers=0, quiet=True)
@@ -64,6 +64,27 @@ def test_it_is_trained_evaluated_and_predicts_what_was_evaluated(data, tmp_path,
     assert evaluated.shape == predicted.shape == (FRAMES, 3)
     assert evaluated.std(axis=0).max() > 0.002
     np.testing.assert_allclose(predicted, evaluated, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["shape_motion_position/lstm_before", "shape_motion/rnn_after"])
+def test_the_state_is_carried_from_batch_to_batch(data, tmp_path, name):
+    """A whole video in one batch gives what it gives in several."""
+    found = []
+    for frames in (FRAMES, MINI.test, 7):
+        network = wide_awake(name, tmp_path / f"net_{frames}")
+        deploy, whole = network / "deploy.prototxt", network / "train_val.prototxt"
+        deploy.write_text(deploy.read_text().replace(f"dim: {MINI.test}", f"dim: {frames}"))
+        whole.write_text(whole.read_text().replace(f'"sequence_length": {MINI.test}', f'"sequence_length": {frames}'))
+        model = train(
+            str(network), data, "v1", tmp_path / f"model_{frames}",
+            solver=SOLVER, iterations=1, batch_size=4, workers=0, seed=3, quiet=True,
+        )  # fmt: skip
+        evaluate(model.path, data, tmp_path / f"scores_{frames}", workers=0, quiet=True)
+        predict(model.path, [data / "videos" / "v1.mp4"], tmp_path / f"out_{frames}", quiet=True)
+        parts = (f"scores_{frames}", f"out_{frames}")
+        found += [probabilities(tmp_path / part / "v1" / "predictions.csv") for part in parts]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=2e-5)
 
 
 @pytest.mark.parametrize("steps, sequences", [(10, 6), (30, 2)])
