@@ -21,11 +21,12 @@ CLASSES = 9
 
 # conv, motion_conv, fc: outputs of each convolution and each fully connected layer before the last.
 # units: of the LSTM or RNN. size, crop: pixels a side as stored and as the network sees them. train, test: frames a
-# batch. average: BatchNorm's moving_average_fraction.
-Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test")
+# batch. carry: batches over which the sequences of a recurrent network run on. average: BatchNorm's
+# moving_average_fraction.
+Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test carry")
 PROFILES = (
-    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32),
-    Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64),
+    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32, 1000),
+    Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 50),
 )
 STEPS = 2  # frames in a training sequence of a recurrent network
 POSITIONS = 10  # features of data_prep.position
@@ -40,8 +41,8 @@ OURS = {
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
 OURS_POSITION = "which ten position features (data_prep/position.py), standardised by the training videos"
 OURS_RECURRENT = (
-    "256 units (mini: 64) in fc8's place, their fillers and multipliers; in validation and prediction one\n"
-    "sequence that runs through the whole video"
+    "256 units (mini: 64) in fc8's place, their fillers and multipliers; a sequence goes on where that of the\n"
+    "batch before left off (sampling running); in validation and prediction one runs through the whole video"
 )
 OURS_LRN = "LRN where BatchNorm is, with AlexNet's numbers"
 
@@ -245,6 +246,8 @@ def data_settings(network: Network, profile: Profile, phase: int) -> str:
         "workers": 2 if training else 1,
         "start_batch": 0,
     }
+    if network.model.kind and training:
+        settings.update(sampling="running", carry=profile.carry)
     if "position" in network.streams:
         settings["deviation"] = {"position": [1] * POSITIONS}
     return json.dumps(settings)

@@ -14,7 +14,7 @@ STORED_CHANNELS = {"shape": 1, "motion": 4}
 TOP_CHANNELS = {"shape": 3, "motion": 4}
 VECTORS = {"position": len(FEATURES)}  # streams of numbers instead of pictures
 STREAMS = (*STORED_CHANNELS, *VECTORS)
-SAMPLINGS = ("uniform", "balanced")
+SAMPLINGS = ("uniform", "balanced", "running")
 
 
 class Settings(NamedTuple):
@@ -24,7 +24,8 @@ class Settings(NamedTuple):
     as the network sees them. sequence_length, batch_size: T frames in each of N sequences. mean: per
     stream, a value per stored channel or number, subtracted; deviation: per stream of numbers, what they are
     then divided by. seed, shuffle: random windows by seed, or the annotated
-    frames in order. sampling: how windows are drawn. workers: processes, 0 for none. start_batch: the first
+    frames in order. sampling: how windows are drawn, or running; carry: batches after which
+    running sequences start afresh. workers: processes, 0 for none. start_batch: the first
     batch's number, to resume at.
     """
 
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
     sampling: str = "uniform"
     workers: int = 0
     start_batch: int = 0
+    carry: int = 1
     deviation: dict[str, list[float]] | None = None
 
 
@@ -76,6 +78,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sampling": (lambda value: value in SAMPLINGS, " or ".join(SAMPLINGS)),
     "workers": (is_whole(0), "a whole number of processes"),
     "start_batch": (is_whole(0), "a whole number"),
+    "carry": (is_whole(1), "a whole number of batches"),
     "deviation": (is_mean, "a list of numbers for each stream of numbers"),
 }
 

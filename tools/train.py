@@ -57,10 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sampling",
-        choices=("uniform", "balanced"),
-        default="uniform",
-        help="how training frames are drawn: every frame as often as any other (default), "
-        "or every class as often as any other",
+        choices=("uniform", "balanced", "running"),
+        help="how training frames are drawn: every frame as often as any other (uniform), every class as often as any "
+        "other (balanced), or in order, so that a recurrent network keeps its state from batch to batch (running); "
+        "default: the network's, running for recurrent ones, else uniform",
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that read frames (default 2)")
     add_gpu(parser)
@@ -101,7 +101,7 @@ def train(
     solver: str | Path | None = None,
     seed: int | None = None,
     validate_every: int | None = None,
-    sampling: str = "uniform",
+    sampling: str | None = None,
     workers: int = 2,
     gpu: int | None = None,
     quiet: bool = False,

@@ -75,7 +75,7 @@ def make_plan(
     solver: str | Path | None,
     seed: int | None,
     validate_every: int | None,
-    sampling: str,
+    sampling: str | None,
     workers: int,
 ) -> Plan:
     """Read and check everything that a training needs. Raises InputError for whatever is wrong."""
@@ -109,6 +109,9 @@ def make_plan(
         raise InputError(f"{solver_file}: there is no max_iter; add it or give --iterations")
     validate_every = min(validate_every or rules.test_interval or iterations, iterations)
     seed = seed if seed is not None else max(rules.random_seed, 0)
+    sampling = sampling or of_data.get("sampling", "uniform")
+    # Where a training can be interrupted, the state of a recurrent network starts afresh: no snapshot holds it.
+    running = {"carry": validate_every * max(rules.iter_size, 1)} if sampling == "running" else {}
     steps, own = sequence_length or of_data["sequence_length"], of_data["sequence_length"]
     batch_size = batch_size or max(of_data["batch_size"] * own // steps, 1)
     network.set_sequence_length(net, steps, own, origin)
@@ -143,6 +146,7 @@ def make_plan(
         workers=workers,
         shuffle=True,
         start_batch=0,
+        **running,
         **common,
     )
     network.fill_data(

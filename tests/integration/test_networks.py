@@ -12,6 +12,7 @@ import tiny
 from data_prep.errors import InputError
 from data_prep.prepare import prepare
 from prototxt.networks import NETWORKS, PROFILES
+from tools import training_run
 from tools.evaluate import evaluate
 from tools.network import NETWORKS as NETWORKS_FOLDER
 from tools.predict import predict
@@ -85,6 +86,24 @@ def test_the_state_is_carried_from_batch_to_batch(data, tmp_path, name):
         found += [probabilities(tmp_path / part / "v1" / "predictions.csv") for part in parts]
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], atol=2e-5)
+
+
+def test_an_interrupted_training_of_a_recurrent_network_ends_with_the_same_weights(data, tmp_path, monkeypatch):
+    class Interrupted(training_run.Progress):
+        def update(self, pieces=1):
+            super().update(pieces)
+            if self.done == 5:
+                raise KeyboardInterrupt
+
+    settings = {"iterations": 6, "validate_every": 3, "solver": SOLVER}
+    whole = train_mini("motion_position/lstm_before", data, tmp_path / "whole", **settings)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training_run, "Progress", Interrupted)
+        train_mini("motion_position/lstm_before", data, tmp_path / "stopped", **settings)
+    assert train_mini("motion_position/lstm_before", data, tmp_path / "stopped", **settings).hash == whole.hash
+    assert '\\"sampling\\": \\"running\\"' in (whole.path / "train_val.prototxt").read_text()
+    windows = train_mini("motion_position/lstm_before", data, tmp_path / "windows", sampling="uniform", **settings)
+    assert windows.hash != whole.hash
 
 
 @pytest.mark.parametrize("steps, sequences", [(10, 6), (30, 2)])

@@ -315,7 +315,7 @@ def test_a_frame_of_another_size_is_named_with_its_file(dataset, open_net, worke
         ({**POSITION, "mean": {"position": [0], "shape": [0]}}, "a list of 10 for position"),
         ({"batch_size": 0}, "batch_size is 0; it must be a whole number of sequences"),
         ({"seed": -1}, "seed is -1"),
-        ({"sampling": "fair"}, 'sampling is "fair"; it must be uniform or balanced'),
+        ({"sampling": "fair"}, 'sampling is "fair"; it must be uniform or balanced or running'),
         ({"batchsize": 4}, "unknown key 'batchsize'; the keys are dataset, videos"),
         ({"crop": None}, "no crop; add it"),
         ({"sequence_length": 10}, "no video has 10 frames"),
