@@ -21,7 +21,8 @@ Its tail, and a reflection that touches it, are cut off by an opening in proport
 
 A row's last number says whether the animal was found in that frame. Where it was not, the row holds the last known
 box with velocity 0 (zeros before the first find): no row has a NaN. Not found is
-- an animal that never moves: it is part of the background, and every frame is flagged;
+- an animal that never moves: it is part of the background, and every frame is flagged; where only its head moves, as
+  in a short clip of drinking, the head is what is found;
 - everything while more than SCENE of the picture differs, as when the camera is moved, or lamps go on that do not
   light all evenly: the frame after becomes the new background, and the animal is flagged until it moves, from where
   its ghost fades as above;

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import tiny
 
+from data_prep import dataset as datasets
+from data_prep import lmdb_store
 from data_prep.errors import InputError
 from data_prep.prepare import prepare
 from prototxt.networks import NETWORKS, PROFILES
-from tools import training_run
+from tools import feed, training_run
 from tools.evaluate import evaluate
 from tools.network import NETWORKS as NETWORKS_FOLDER
 from tools.predict import predict
@@ -113,6 +115,21 @@ def test_sequences_of_any_length(data, tmp_path, steps, sequences):
     assert f'\\"sequence_length\\": {steps}, \\"batch_size\\": {sequences}' in text
     assert model.preprocessing["sequence_length"] == steps
     assert evaluate(model.path, data, tmp_path / "scores", workers=0, quiet=True)["frames"] == FRAMES
+
+
+def test_prediction_goes_on_in_the_middle_with_the_frames_and_positions_of_the_whole(data):
+    way = {"region": None, "stored_size": MINI.size}
+    video, streams = data / "videos" / "v0.mp4", ["position", "shape", "motion"]
+    (whole,) = feed.batches(video, way, streams, FRAMES)
+    first, last = feed.batches(video, way, streams, 40, start=37)
+    assert (first.first, last.first) == (37, 77)
+    np.testing.assert_array_equal(np.concatenate([first.times, last.times]), whole.times[37:])
+    for stream in streams:
+        parts = np.concatenate([first.streams[stream], last.streams[stream]])
+        np.testing.assert_array_equal(parts, whole.streams[stream][37:])
+    prepared = datasets.prepared(datasets.open_dataset(data), "v0", streams)
+    stored = [lmdb_store.open_reader(prepared.streams["position"]).read(frame).ravel() for frame in range(FRAMES)]
+    np.testing.assert_array_equal(whole.streams["position"], stored)
 
 
 def test_only_recurrent_networks_have_sequences(data, tmp_path):
