@@ -12,7 +12,8 @@ import numpy as np
 from data_prep.datum import encode_floats, encode_grey, encode_raw
 from data_prep.images import crop_grey, resize_grey
 from data_prep.motion import FRAMES, motion_images
-from data_prep.position import MOMENTS, ROW, SAMPLES, START, Tracker, moments, working
+from data_prep.patches import working
+from data_prep.position import MOMENTS, ROW, SAMPLES, START, Tracker, moments
 from data_prep.video import read_frames
 
 # A motion image spans this many frames before its own, so that many are read again when work is taken up.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from data_prep import position
-from data_prep.position import FEATURES, ROW, Tracker, working
+from data_prep.patches import working
+from data_prep.position import FEATURES, ROW, Tracker
 
 HEIGHT, WIDTH, RATE = 120, 160, 30.0
 X, Y, BOX_WIDTH, BOX_HEIGHT, ASPECT, FEEDER, VX, VY, SPEED, ACCELERATION, FOUND = range(ROW)
