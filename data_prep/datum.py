@@ -46,9 +46,10 @@ def decode(serialised: bytes) -> np.ndarray:
     if datum.encoded:
         return _decode_picture(datum.data)
     values = np.array(datum.float_data, np.float32) if datum.float_data else np.frombuffer(datum.data, np.uint8)
+    unit = "numbers" if datum.float_data else "bytes"
     shape = (datum.channels, datum.height, datum.width)
     if values.size == 0 or values.size != int(np.prod(shape)):
-        raise InputError(f"a Datum says {shape[0]}×{shape[1]}×{shape[2]} but holds {values.size} values; "
+        raise InputError(f"a Datum says {shape[0]}×{shape[1]}×{shape[2]} but holds {values.size} {unit}; "
                          "run `ethocaffe prepare` again to rebuild the LMDB")
     return values.reshape(shape)
 
