@@ -128,7 +128,7 @@ def test_a_stream_can_be_added(folder):
     run(folder, streams=["shape"])
     shape = folder / "prepared" / "one" / "shape.lmdb" / "data.mdb"
     before = shape.stat().st_mtime_ns
-    with pytest.raises(InputError, match="no motion stream"):
+    with pytest.raises(InputError, match=f"no motion stream; run `.* --streams motion --size {SIZE}`"):
         prepared(open_dataset(folder), "one", ["motion"])
     run(folder, streams=["motion"])
     assert shape.stat().st_mtime_ns == before
