@@ -242,7 +242,9 @@ def prepared(dataset: Dataset, stem: str, streams: Sequence[str] = ()) -> Prepar
         raise InputError(f"{folder}: made from another video than {video}; {again}")
     for stream in streams:
         if stream not in meta["streams"]:
-            raise InputError(f"{folder}: no {stream} stream; {again} --streams {','.join(streams)}")
+            crop = f" --crop {','.join(map(str, meta['crop']))}" if meta.get("crop") else ""
+            raise InputError(f"{folder}: no {stream} stream; run `ethocaffe prepare {dataset.path} "
+                             f"--streams {','.join(streams)} --size {meta['size']}{crop}`")
     for stream in meta["streams"]:
         check_stream(folder, stream, meta)
     return Prepared(stem, meta, folder, {stream: folder / f"{stream}.lmdb" for stream in meta["streams"]})

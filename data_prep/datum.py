@@ -26,8 +26,14 @@ def encode_raw(image: np.ndarray) -> bytes:
     return datum.SerializeToString()
 
 
+def encode_floats(values: np.ndarray) -> bytes:
+    """Float32 values (n,) as a serialised Datum of n channels of one pixel (float_data, no label)."""
+    datum = caffe_pb2.Datum(channels=len(values), height=1, width=1, float_data=values.tolist())
+    return datum.SerializeToString()
+
+
 def decode(serialised: bytes) -> np.ndarray:
-    """The uint8 image C×H×W of a serialised Datum, encoded or raw.
+    """The uint8 image C×H×W of a serialised Datum, encoded or raw; float32 where it holds float_data.
 
     An encoded colour picture comes as three channels in OpenCV's order (blue, green, red), as Caffe reads it.
     Raises InputError if the bytes are not a Datum, or hold another number of values than they say.
@@ -39,10 +45,11 @@ def decode(serialised: bytes) -> np.ndarray:
         raise InputError("not a Caffe Datum; run `ethocaffe prepare` again to rebuild the LMDB") from None
     if datum.encoded:
         return _decode_picture(datum.data)
-    values = np.frombuffer(datum.data, np.uint8)
+    values = np.array(datum.float_data, np.float32) if datum.float_data else np.frombuffer(datum.data, np.uint8)
+    unit = "numbers" if datum.float_data else "bytes"
     shape = (datum.channels, datum.height, datum.width)
     if values.size == 0 or values.size != int(np.prod(shape)):
-        raise InputError(f"a Datum says {shape[0]}×{shape[1]}×{shape[2]} but holds {values.size} bytes; "
+        raise InputError(f"a Datum says {shape[0]}×{shape[1]}×{shape[2]} but holds {values.size} {unit}; "
                          "run `ethocaffe prepare` again to rebuild the LMDB")
     return values.reshape(shape)
 

@@ -79,7 +79,10 @@ class Reader:
         return self._opened().stat()["entries"]
 
     def read(self, frame: int) -> np.ndarray:
-        """The uint8 image C×H×W of a frame. Raises InputError if it is not there or cannot be decoded."""
+        """The image C×H×W of a frame, as `datum.decode` gives it.
+
+        Raises InputError if it is not there or cannot be decoded.
+        """
         try:
             return datum.decode(self.read_bytes(frame))
         except InputError as error:

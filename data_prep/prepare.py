@@ -1,4 +1,4 @@
-"""`ethocaffe prepare`: check a dataset, then turn its videos into frames and motion images for the networks."""
+"""`ethocaffe prepare`: check a dataset, then turn its videos into frames, motion and positions for the networks."""
 from __future__ import annotations
 
 import argparse
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("dataset", type=Path, help="folder with videos/, labels/ and classes.txt")
     parser.add_argument("--streams", default="shape,motion", metavar="LIST",
-                        help="what to make: shape, motion (default: shape,motion)")
+                        help="what to make: shape, motion, position (default: shape,motion)")
     parser.add_argument("--size", type=int, default=DEFAULT_SIZE, metavar="PIXELS",
                         help="frames are squashed to PIXELS×PIXELS (default: %(default)s)")
     parser.add_argument("--crop", metavar="TOP,LEFT,BOTTOM,RIGHT",
@@ -67,9 +67,9 @@ def prepare(
 ) -> None:
     """Prepare a dataset's videos: `prepared/<stem>/` with frames.csv, an LMDB per stream and meta.json.
 
-    `streams`: of "shape" (the frames, grey, squashed to size×size) and "motion" (see `data_prep.motion`); `crop`:
-    (top, left, bottom, right) in pixels, half-open, kept of each frame first; `videos`: names, None for all;
-    `free_bytes` says how much room a folder's disk has.
+    `streams`: of "shape" (the frames, grey, squashed to size×size), "motion" and "position" (see `data_prep.motion`
+    and `data_prep.position`); `crop`: (top, left, bottom, right) in pixels, half-open, kept of each frame first;
+    `videos`: names, None for all; `free_bytes` says how much room a folder's disk has.
     Everything is checked before the long work starts. What is prepared already, in the same way, is left alone.
     Raises InputError; a video that fails later does not stop the others, and leaves nothing half-written.
     """

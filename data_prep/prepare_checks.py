@@ -12,7 +12,8 @@ import numpy as np
 from data_prep import dataset, files
 from data_prep.dataset import Dataset
 from data_prep.errors import InputError
-from data_prep.prepare_video import STREAMS, Job, finished_frames, resized
+from data_prep.prepare_video import Job, finished_frames
+from data_prep.streams import STREAMS, stored_frames
 from data_prep.video import count_frames, probe, read_frames
 
 SAMPLED = range(0, 60, 12)  # the frames whose size as PNG stands for all
@@ -25,8 +26,6 @@ def check_streams(streams: Sequence[str]) -> tuple[str, ...]:
     if not streams:
         raise InputError(f"--streams: no stream is named; there are {', '.join(STREAMS)}")
     for stream in streams:
-        if stream == "position":
-            raise InputError("--streams: position is not made yet; leave it out")
         if stream not in STREAMS:
             raise InputError(f"--streams: {stream!r} is not a stream; there are {', '.join(STREAMS)}")
     return tuple(stream for stream in STREAMS if stream in streams)
@@ -127,7 +126,8 @@ def check_disk(folder: Path, jobs: Sequence[Job], free_bytes: Callable[[Path], i
 
 def _bytes_per_frame(job: Job) -> float:
     """How much room a frame takes in the LMDBs of a job, by the first frames of its video."""
-    frames = list(itertools.islice(resized(job), SAMPLED.start, SAMPLED.stop, SAMPLED.step))
+    stored = stored_frames(job.video, job.recipe["crop"], job.recipe["size"])
+    frames = list(itertools.islice(stored, SAMPLED.start, SAMPLED.stop, SAMPLED.step))
     total = 0.0
     for stream in job.streams:
         kind = STREAMS[stream]

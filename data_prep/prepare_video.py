@@ -3,43 +3,22 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, TextIO
 
-import cv2
 import lmdb
 import numpy as np
 
 from data_prep import files, lmdb_store
-from data_prep.datum import encode_grey, encode_raw
 from data_prep.errors import InputError
-from data_prep.images import crop_grey, resize_grey
-from data_prep.motion import FRAMES, motion_images
-from data_prep.video import read_frames
+from data_prep.streams import LEAD, STREAMS, stored_frames
 
 BATCH_BYTES = 32 << 20  # what is written, and so safe from a crash, at once
 BATCH_FRAMES = 512
-# A motion image spans this many frames before its own, so that many are read again when work is taken up.
-LEAD = FRAMES // 2
 
 Report = Callable[[int], None]
-
-
-class Stream(NamedTuple):
-    """How a stream's images, uint8 C×size×size, come from the resized frames, and how one is stored."""
-
-    channels: int
-    images: Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
-    encode: Callable[[np.ndarray], bytes]
-    compressed: bool  # so that the size depends on the content
-
-
-STREAMS = {
-    "shape": Stream(1, lambda frames: (frame[None] for frame in frames), lambda image: encode_grey(image[0]), True),
-    "motion": Stream(4, motion_images, encode_raw, False),
-}
 
 
 @dataclass(frozen=True)
@@ -62,10 +41,10 @@ class Job:
 
 
 class State(NamedTuple):
-    """How far the work is: whole frames on the disk, and per stream the sum of each channel's values."""
+    """How far the work is: whole frames on the disk, and per stream the sums of `Stream.totals`."""
 
     frames: int
-    sums: dict[str, list[int]]
+    sums: dict[str, list[float]]
 
 
 def build(job: Job, report: Report) -> None:
@@ -113,7 +92,7 @@ def _write_streams(job: Job, state: State, times: _Times, report: Report) -> Sta
     first = max(state.frames - LEAD, 0)
     writers = {stream: lmdb_store.Writer(job.partial / f"{stream}.lmdb") for stream in job.streams}
     batch: dict[str, list[tuple[int, bytes]]] = {stream: [] for stream in job.streams}
-    done, sums = state.frames, {stream: np.array(state.sums[stream], np.int64) for stream in job.streams}
+    done, sums = state.frames, {stream: np.array(state.sums[stream], np.float64) for stream in job.streams}
     size = 0
     try:
         for frame, images in enumerate(_images(job, first, times), first):
@@ -122,7 +101,7 @@ def _write_streams(job: Job, state: State, times: _Times, report: Report) -> Sta
             for stream, image in zip(job.streams, images):
                 value = STREAMS[stream].encode(image)
                 batch[stream].append((frame, value))
-                sums[stream] += [int(cv2.sumElems(channel)[0]) for channel in image]
+                sums[stream] += STREAMS[stream].totals(image)
                 size += len(value)
             done = frame + 1
             if size >= BATCH_BYTES or done % BATCH_FRAMES == 0:
@@ -137,17 +116,11 @@ def _write_streams(job: Job, state: State, times: _Times, report: Report) -> Sta
 
 def _images(job: Job, first: int, times: _Times) -> Iterator[tuple[np.ndarray, ...]]:
     """The images of all streams, frame by frame, from frame `first`."""
-    copies = itertools.tee(resized(job, first, times.add), len(job.streams))
+    frames = stored_frames(
+        job.video, job.recipe["crop"], job.recipe["size"], first, times.add, track="position" in job.streams
+    )
+    copies = itertools.tee(frames, len(job.streams))
     return zip(*(STREAMS[stream].images(copy) for stream, copy in zip(job.streams, copies)))
-
-
-def resized(job: Job, first: int = 0, told: Callable[[int, float], None] | None = None) -> Iterator[np.ndarray]:
-    """The job's frames from `first`, cropped and squashed; `told` hears the time of every one, from 0."""
-    for index, seconds, grey in read_frames(job.video):
-        if told:
-            told(index, seconds)
-        if index >= first:
-            yield resize_grey(crop_grey(grey, job.recipe["crop"]), job.recipe["size"])
 
 
 def _commit(job: Job, writers: dict[str, lmdb_store.Writer], batch: dict[str, list[tuple[int, bytes]]],
@@ -163,7 +136,7 @@ def _commit(job: Job, writers: dict[str, lmdb_store.Writer], batch: dict[str, li
 
 def _read_state(job: Job) -> State:
     """Where an interrupted run of the same work stopped; zero if there is none."""
-    start = State(0, {stream: [0] * STREAMS[stream].channels for stream in job.streams})
+    start = State(0, {stream: [0.0] * STREAMS[stream].sums for stream in job.streams})
     try:
         content = files.read_json(job.partial / "state.json")
         found = State(content["frames"], content["sums"]) if content["recipe"] == _work(job) else start
@@ -179,13 +152,12 @@ def _work(job: Job) -> dict[str, Any]:
 def _finish(job: Job, state: State, rate: float | None) -> None:
     """Put the finished parts in their place, and meta.json, which says that the video is prepared, last."""
     kept = job.kept or {"streams": [], "mean": {}, "digest": {}}
-    pixels = state.frames * job.recipe["size"] ** 2
     meta = {
         **job.recipe,
         "frames": state.frames,
         "fps": rate,
         "streams": [stream for stream in STREAMS if stream in job.streams or stream in kept["streams"]],
-        "mean": {**kept["mean"], **{s: [total / pixels for total in state.sums[s]] for s in job.streams}},
+        "mean": {**kept["mean"], **{s: _means(job, state, s) for s in job.streams}},
         "digest": {**kept["digest"], **{s: _digest(job.partial / f"{s}.lmdb") for s in job.streams}},
     }
     # Killed from here on, the next run starts anew.
@@ -202,6 +174,11 @@ def _finish(job: Job, state: State, rate: float | None) -> None:
     files.replace(job.partial / "frames.csv", job.folder / "frames.csv")
     files.write_json(job.folder / "meta.json", meta)
     files.remove(job.partial)
+
+
+def _means(job: Job, state: State, stream: str) -> list[float]:
+    parts = state.frames * (job.recipe["size"] ** 2 if STREAMS[stream].pictures else 1)
+    return [total / parts for total in state.sums[stream]]
 
 
 def _digest(path: Path) -> str:

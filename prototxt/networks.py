@@ -1,8 +1,10 @@
-"""The thesis's networks: tables of sizes, and the functions that build their layers with NetSpec.
+"""The thesis's networks: tables of sizes and of networks, and the nets from them.
 
-What the thesis gives: section 4.5.1 and figures 4 and 5 (streams, BatchNorm after pool1 and pool2, no
-dropout, an additional fully connected layer, ReLU everywhere) and 5.1.5 (Gaussian weights of deviation 0.01,
-biases 0 or 1); the filters are AlexNet's (Krizhevsky et al. 2012). Everything else is listed in OURS.
+What the thesis gives: section 4.5.1 and figures 4 to 6 (streams, BatchNorm after pool1 and pool2, no
+dropout, an additional fully connected layer, ReLU everywhere; position features beside the last layers, an LSTM
+in fc8's place), 5.2.4 (sequences of two frames, position before or after the LSTM) and 5.1.5 (Gaussian weights of
+deviation 0.01, biases 0 or 1); the filters are AlexNet's (Krizhevsky et al. 2012). Everything else is listed in
+OURS and its neighbours.
 """
 
 from __future__ import annotations
@@ -12,19 +14,20 @@ from collections import namedtuple
 
 import caffe
 from caffe import layers as L
-from caffe import params as P
 from caffe.proto import caffe_pb2
-
-CLASSES = 9
+from prototxt.layers import classify, motion_stream, shape_stream
 
 # conv, motion_conv, fc: outputs of each convolution and each fully connected layer before the last.
-# size, crop: pixels a side as stored and as the network sees them. train, test: frames a batch.
-# average: BatchNorm's moving_average_fraction.
-Profile = namedtuple("Profile", "folder size crop conv motion_conv fc average train test")
+# units: of the LSTM or RNN. size, crop: pixels a side as stored and as the network sees them. train, test: frames a
+# batch. carry: batches over which the sequences of a recurrent network run on. average: BatchNorm's
+# moving_average_fraction.
+Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test carry")
 PROFILES = (
-    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 0.999, 32, 32),
-    Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 0.95, 64, 64),
+    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32, 1000),
+    Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 50),
 )
+STEPS = 2  # frames in a training sequence of a recurrent network
+POSITIONS = 10  # features of data_prep.position
 
 OURS = {
     "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 0 (the fully connected layers' all) and\n"
@@ -34,137 +37,105 @@ OURS = {
     "which 1, learning-rate multipliers, batch sizes",
 }
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
+OURS_POSITION = "which ten position features (data_prep/position.py), standardised by the training videos"
+OURS_RECURRENT = (
+    "256 units (mini: 64) in fc8's place, their fillers and multipliers; a sequence goes on where that of the\n"
+    "batch before left off (sampling running); in validation and prediction one runs through the whole video"
+)
+OURS_LRN = "LRN where BatchNorm is, with AlexNet's numbers"
 
 
-def learned(weights: float = 1, biases: float = 2) -> list[dict]:
-    """Caffe's habit: biases learn at twice the rate and do not decay."""
-    return [{"lr_mult": weights, "decay_mult": 1}, {"lr_mult": biases, "decay_mult": 0}]
-
-
-def fillers(bias: int) -> dict:
-    return {
-        "weight_filler": {"type": "gaussian", "std": 0.01},
-        "bias_filler": {"type": "constant", "value": bias},
-        "param": learned(),
-    }
-
-
-def convolve(net, name: str, bottom, outputs: int, kernel: int, *, stride=1, pad=0, group=1, bias: int):
-    """A convolution with bias and its ReLU in place; numbers that are Caffe's default are left unwritten."""
-    optional = {"stride": (stride, 1), "pad": (pad, 0), "group": (group, 1)}
-    given = {key: value for key, (value, default) in optional.items() if value != default}
-    net[name] = L.Convolution(bottom, num_output=outputs, kernel_size=kernel, **given, **fillers(bias))
-    net[name.replace("conv", "relu")] = L.ReLU(net[name], in_place=True)
-    return net[name]
-
-
-def pool(net, name: str, bottom):
-    net[name] = L.Pooling(bottom, pool=P.Pooling.MAX, kernel_size=3, stride=2)
-    return net[name]
-
-
-def normalise(net, name: str, bottom, profile: Profile):
-    """BatchNorm; its three statistics are no weights to learn. Caffe's default fraction is left unwritten."""
-    fraction = {} if profile.average == 0.999 else {"moving_average_fraction": profile.average}
-    net[name] = L.BatchNorm(bottom, param=[{"lr_mult": 0}] * 3, **fraction)
-    return net[name]
-
-
-def shape_stream(net, bottom, profile: Profile):
-    """AlexNet's five convolutions, with its names, so that its weights copy by name."""
-    outputs = profile.conv
-    top = convolve(net, "conv1", bottom, outputs[0], 11, stride=4, bias=0)
-    top = normalise(net, "bn1", pool(net, "pool1", top), profile)
-    top = convolve(net, "conv2", top, outputs[1], 5, pad=2, group=2, bias=1)
-    top = normalise(net, "bn2", pool(net, "pool2", top), profile)
-    top = convolve(net, "conv3", top, outputs[2], 3, pad=1, bias=0)
-    top = convolve(net, "conv4", top, outputs[3], 3, pad=1, group=2, bias=1)
-    top = convolve(net, "conv5", top, outputs[4], 3, pad=1, group=2, bias=1)
-    return pool(net, "pool5", top)
-
-
-def motion_stream(net, bottom, profile: Profile):
-    """The shape stream condensed to three convolutions, on a motion image."""
-    outputs = profile.motion_conv
-    top = convolve(net, "motion_conv1", bottom, outputs[0], 11, stride=4, bias=0)
-    top = normalise(net, "motion_bn1", pool(net, "motion_pool1", top), profile)
-    top = convolve(net, "motion_conv2", top, outputs[1], 5, pad=2, group=2, bias=1)
-    top = normalise(net, "motion_bn2", pool(net, "motion_pool2", top), profile)
-    top = convolve(net, "motion_conv3", top, outputs[2], 3, pad=1, bias=1)
-    return pool(net, "motion_pool3", top)
-
-
-def connect(net, name: str, bottom, outputs: int):
-    """A fully connected layer. Its biases are 0: AlexNet's 1 would let all inputs of the next layer be near
-    1 at the start, and RMSProp's first steps, of one sign for all inputs of a unit, then switch its ReLU
-    off for good."""
-    net[name] = L.InnerProduct(bottom, num_output=outputs, **fillers(bias=0))
-    return net[name]
-
-
-def rectified(net, name: str, bottom, outputs: int):
-    top = connect(net, name, bottom, outputs)
-    net[name.replace("fc", "relu")] = L.ReLU(top, in_place=True)
-    return top
-
-
-def cnn(net, features, profile: Profile):
-    """Features to scores by four fully connected layers, named unlike AlexNet's: no copies of those."""
-    top = features
-    for name, outputs in zip(("fc6_mouse", "fc7_mouse", "fc8_mouse"), profile.fc):
-        top = rectified(net, name, top, outputs)
-    return connect(net, "fc9", top, CLASSES)
-
-
-# top: the data layer's blob. build: from that blob to the stream's features, (N, C, H, W).
+# top: the data layer's blob. build: from that blob to the stream's features, (N, C, H, W); None for a position.
 Stream = namedtuple("Stream", "top channels build")
-STREAMS = {"shape": Stream("data", 3, shape_stream), "motion": Stream("motion", 4, motion_stream)}
+STREAMS = {
+    "shape": Stream("data", 3, shape_stream),
+    "motion": Stream("motion", 4, motion_stream),
+    "position": Stream("position", POSITIONS, None),
+}
 
-# head: from the concatenated features to fc9.
-Network = namedtuple("Network", "name streams head")
-NETWORKS = (
-    Network("shape/cnn", ("shape",), cnn),
-    Network("motion/cnn", ("motion",), cnn),
-    Network("shape_motion/cnn", ("shape", "motion"), cnn),
+# kind: what stands in fc8's place, LSTM or RNN. before: whether the position comes before it. lrn: AlexNet's
+# normalisation and dropout instead of BatchNorm, for figure 7.
+Model = namedtuple("Model", "name kind before lrn")
+CNN, CNN_LRN = Model("cnn", None, False, False), Model("cnn_lrn", None, False, True)
+LSTM_AFTER, LSTM_BEFORE = Model("lstm_after", "LSTM", False, False), Model("lstm_before", "LSTM", True, False)
+RNN_AFTER = Model("rnn_after", "RNN", False, False)  # section 6: fewer weights than an LSTM's
+
+# Table 5.3's rows and columns; motion_position/lstm_before, shape/cnn_lrn and the RNN are extras.
+MODELS = {
+    "shape": (CNN, CNN_LRN, LSTM_AFTER),
+    "motion": (CNN, LSTM_AFTER),
+    "motion_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
+    "shape_motion": (CNN, LSTM_AFTER, RNN_AFTER),
+    "shape_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
+    "shape_motion_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
+}
+Network = namedtuple("Network", "name streams model")
+NETWORKS = tuple(
+    Network(f"{features}/{model.name}", tuple(features.split("_")), model)
+    for features, models in MODELS.items()
+    for model in models
 )
 
 
-def scores(net, inputs, network: Network, profile: Profile):
-    """All layers between the inputs (a blob per stream) and fc9."""
-    tops = [STREAMS[stream].build(net, blob, profile) for stream, blob in zip(network.streams, inputs)]
+def scores(net, network: Network, profile: Profile):
+    """All layers between the inputs (the blobs of the streams, and cont) and fc9."""
+    profile = profile._replace(average=None) if network.model.lrn else profile
+    pictures = [stream for stream in network.streams if STREAMS[stream].build]
+    tops = [STREAMS[stream].build(net, net[STREAMS[stream].top], profile) for stream in pictures]
     if len(tops) > 1:
-        for stream, top in zip(network.streams, tops):
+        for stream, top in zip(pictures, tops):
             net["flatten_" + stream] = L.Flatten(top)
-        net.features = L.Concat(*(net["flatten_" + stream] for stream in network.streams))
+        net.features = L.Concat(*(net["flatten_" + stream] for stream in pictures))
         tops = [net.features]
-    return network.head(net, tops[0], profile)
+    position = net.position if "position" in network.streams else None
+    return classify(net, tops[0], position, network.model, profile)
+
+
+def with_training_sequences(message: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
+    """The net with the layer `sequences` twice: STEPS frames in TRAIN, else one sequence as long as the batch."""
+    out = caffe_pb2.NetParameter(name=message.name)
+    for layer in message.layer:
+        if layer.name == "sequences":
+            training = out.layer.add()
+            training.CopyFrom(layer)
+            training.include.add(phase=caffe.TRAIN)
+            training.reshape_param.shape.dim[:] = [STEPS, -1]
+            layer.include.add(phase=caffe.TEST)
+        out.layer.add().CopyFrom(layer)
+    return out
 
 
 def data_settings(network: Network, profile: Profile, phase: int) -> str:
     """The Python layer's param_str, with the dataset, its videos and their means left open."""
     training = phase == caffe.TRAIN
-    return json.dumps(
-        {
-            "dataset": "",
-            "videos": [],
-            "streams": list(network.streams),
-            "size": profile.size,
-            "crop": profile.crop,
-            "sequence_length": 1,
-            "batch_size": profile.train if training else profile.test,
-            "mean": {stream: [0] * (4 if stream == "motion" else 1) for stream in network.streams},
-            "seed": 15485863,
-            "shuffle": training,
-            "sampling": "uniform",
-            "workers": 2 if training else 1,
-            "start_batch": 0,
-        }
-    )
+    frames = profile.train if training else profile.test
+    steps = 1 if not network.model.kind else STEPS if training else frames
+    values = {"motion": 4, "position": POSITIONS}
+    settings = {
+        "dataset": "",
+        "videos": [],
+        "streams": list(network.streams),
+        "size": profile.size,
+        "crop": profile.crop,
+        "sequence_length": steps,
+        "batch_size": frames // steps,
+        "mean": {stream: [0] * values.get(stream, 1) for stream in network.streams},
+        "seed": 15485863,
+        "shuffle": training,
+        "sampling": "uniform",
+        "workers": 2 if training else 1,
+        "start_batch": 0,
+    }
+    if network.model.kind and training:
+        settings.update(sampling="running", carry=profile.carry)
+    if "position" in network.streams:
+        settings["deviation"] = {"position": [1] * POSITIONS}
+    return json.dumps(settings)
 
 
-def data_layer(net, network: Network, profile: Profile, phase: int):
-    """The layer `data` of one phase; returns a blob per stream and the label's."""
-    names = [STREAMS[stream].top for stream in network.streams] + ["label"]
+def data_layer(net, network: Network, profile: Profile, phase: int) -> None:
+    """The layer `data` of one phase: a blob per stream, the label's, and cont for a recurrent network."""
+    names = [STREAMS[stream].top for stream in network.streams] + ["label"] + ["cont"] * bool(network.model.kind)
     tops = L.Python(
         ntop=len(names),
         name="data",
@@ -177,7 +148,6 @@ def data_layer(net, network: Network, profile: Profile, phase: int):
     )
     for name, top in zip(names, tops):
         net[name] = top
-    return tops[:-1], tops[-1]
 
 
 def train_val(network: Network, profile: Profile) -> caffe_pb2.NetParameter:
@@ -185,30 +155,34 @@ def train_val(network: Network, profile: Profile) -> caffe_pb2.NetParameter:
     training = caffe.NetSpec()
     data_layer(training, network, profile, caffe.TRAIN)
     net = caffe.NetSpec()
-    inputs, label = data_layer(net, network, profile, caffe.TEST)
-    fc9 = scores(net, inputs, network, profile)
-    net.loss = L.SoftmaxWithLoss(fc9, label, loss_param={"ignore_label": -1})
-    net.accuracy = L.Accuracy(fc9, label, ignore_label=-1, include={"phase": caffe.TEST})
+    data_layer(net, network, profile, caffe.TEST)
+    fc9 = scores(net, network, profile)
+    net.loss = L.SoftmaxWithLoss(fc9, net.label, loss_param={"ignore_label": -1})
+    net.accuracy = L.Accuracy(fc9, net.label, ignore_label=-1, include={"phase": caffe.TEST})
     net.class_counts = L.Python(
         fc9,
-        label,
+        net.label,
         include={"phase": caffe.TEST},
         python_param={"module": "python_layers.class_counts", "layer": "ClassCounts"},
     )
     message = training.to_proto()
     message.MergeFrom(net.to_proto())
     message.name = network_name(network, profile)
-    return message
+    return with_training_sequences(message)
 
 
 def deploy(network: Network, profile: Profile) -> caffe_pb2.NetParameter:
-    """An Input layer per stream, the network, and the classes' probabilities."""
+    """An Input layer per stream, the network, and the classes' probabilities. A recurrent network takes a batch of
+    one sequence, and cont for it."""
     net = caffe.NetSpec()
+    frames = profile.test if network.model.kind else 1
     for stream in network.streams:
         top, channels = STREAMS[stream].top, STREAMS[stream].channels
-        net[top] = L.Input(shape={"dim": [1, channels, profile.crop, profile.crop]})
-    inputs = [net[STREAMS[stream].top] for stream in network.streams]
-    net.prob = L.Softmax(scores(net, inputs, network, profile))
+        picture = [profile.crop, profile.crop] if STREAMS[stream].build else []
+        net[top] = L.Input(shape={"dim": [frames, channels, *picture]})
+    if network.model.kind:
+        net.cont = L.Input(shape={"dim": [frames, 1]})
+    net.prob = L.Softmax(scores(net, network, profile))
     message = net.to_proto()
     message.name = network_name(network, profile)
     return message

@@ -12,6 +12,11 @@ annotated comes after a gap.
 Shuffled, a sequence is any T successive frames of a video the last of which is annotated. With uniform
 sampling all such windows are shown once, in an order drawn by seed, before one is shown again; with
 balanced sampling a class is drawn first, then a window whose last frame shows it.
+
+Running, for recurrent networks, sequence n of a batch goes on where sequence n of the batch before left off: the N
+sequences run through the annotated frames of all videos, in order and around, from N places as far apart as can be,
+the first drawn by seed. So a network learns with the state that it has later in a whole video. Every `carry` batches
+all start afresh, with new crops, and a training can go on from there as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -90,7 +95,7 @@ def read_timeline(settings: Settings) -> Timeline:
 def make_plan(settings: Settings, timeline: Timeline) -> Plan:
     """Raises InputError if shuffled windows are wanted and no video is long enough for one."""
     frames = np.flatnonzero(timeline.label >= 0)
-    if settings.shuffle:
+    if settings.shuffle and settings.sampling != "running":
         begin = timeline.first[np.searchsorted(timeline.first, frames, side="right") - 1]
         frames = frames[frames - begin >= settings.sequence_length - 1]
     if not len(frames):
@@ -111,14 +116,17 @@ def read_plan(settings: Settings) -> Plan:
 
 
 def batches_in_pass(plan: Plan) -> int:
-    """Batches that show every annotated frame (in order) or every window (shuffled) once."""
-    steps = 1 if plan.settings.shuffle else plan.settings.sequence_length
+    """Batches that show every annotated frame (in order, running) or every window (shuffled) once."""
+    windows = plan.settings.shuffle and plan.settings.sampling != "running"
+    steps = 1 if windows else plan.settings.sequence_length
     return -(-len(plan.frames) // (steps * plan.settings.batch_size))
 
 
 def places(plan: Plan, batch: int) -> Places:
     """The frames of batch `batch` (from 0)."""
-    return _shuffled(plan, batch) if plan.settings.shuffle else _in_order(plan, batch)
+    if not plan.settings.shuffle:
+        return _in_order(plan, batch)
+    return _running(plan, batch) if plan.settings.sampling == "running" else _shuffled(plan, batch)
 
 
 def _in_order(plan: Plan, batch: int) -> Places:
@@ -132,6 +140,18 @@ def _in_order(plan: Plan, batch: int) -> Places:
     if sequences > 1:  # only a single sequence goes on where the batch before left off
         cont[0] = 0
     return _located(plan.timeline, index, label, cont)
+
+
+def _running(plan: Plan, batch: int) -> Places:
+    steps, sequences, count = plan.settings.sequence_length, plan.settings.batch_size, len(plan.frames)
+    first = np.random.RandomState([plan.settings.seed, WINDOW]).randint(count)
+    starts = first + np.arange(sequences) * count // sequences + batch * steps
+    around = (starts + np.arange(steps)[:, np.newaxis]) % count
+    index = plan.frames[around]
+    cont = plan.follows[around].astype(np.int64)
+    if batch % plan.settings.carry == 0:
+        cont[0] = 0
+    return _located(plan.timeline, index, plan.timeline.label[index], cont)
 
 
 def _shuffled(plan: Plan, batch: int) -> Places:
@@ -173,7 +193,8 @@ def crop_offsets(settings: Settings, batch: int, training: bool) -> np.ndarray:
     free = settings.size - settings.crop
     if not training:
         return np.full((settings.batch_size, 2), free // 2)
-    random = np.random.RandomState([settings.seed, CROP, batch])
+    drawn = batch // settings.carry if settings.sampling == "running" else batch
+    random = np.random.RandomState([settings.seed, CROP, drawn])
     return random.randint(free + 1, size=(settings.batch_size, 2))
 
 

@@ -27,9 +27,10 @@ from python_layers.settings import Settings, parse, top_shapes
 
 
 class FrameSequenceData(caffe.Layer):
-    """Tops: each stream (T·N, C, crop, crop), label (T·N,), and cont (T, N) if there is one top more.
+    """Tops: each stream (T·N, C, crop, crop), position (T·N, 10), label (T·N,), and cont (T, N) if there is one more.
 
-    Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; labels are class
+    Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; positions are the features of
+    `data_prep.position`, less their mean and divided by their deviation; labels are class
     indices or −1; cont is 0 where a sequence starts. Crops are random in TRAIN, the same for all frames and
     streams of a sequence, and central in TEST. Of n solvers that train together (caffe.solver_count), each
     takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit, at setup where

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from data_prep.errors import InputError
+from data_prep.position import FEATURES
 
 # Channels of a stream as stored in its LMDB, and as the network sees them (grey in three equal channels).
 STORED_CHANNELS = {"shape": 1, "motion": 4}
 TOP_CHANNELS = {"shape": 3, "motion": 4}
-SAMPLINGS = ("uniform", "balanced")
+VECTORS = {"position": len(FEATURES)}  # streams of numbers instead of pictures
+STREAMS = (*STORED_CHANNELS, *VECTORS)
+SAMPLINGS = ("uniform", "balanced", "running")
 
 
 class Settings(NamedTuple):
@@ -19,8 +22,10 @@ class Settings(NamedTuple):
 
     dataset: folder. videos: stems. streams: in the order of the tops. size: pixels a side as stored; crop:
     as the network sees them. sequence_length, batch_size: T frames in each of N sequences. mean: per
-    stream, a value per stored channel, subtracted. seed, shuffle: random windows by seed, or the annotated
-    frames in order. sampling: how windows are drawn. workers: processes, 0 for none. start_batch: the first
+    stream, a value per stored channel or number, subtracted; deviation: per stream of numbers, what they are
+    then divided by. seed, shuffle: random windows by seed, or the annotated
+    frames in order. sampling: how windows are drawn, or running; carry: batches after which
+    running sequences start afresh. workers: processes, 0 for none. start_batch: the first
     batch's number, to resume at.
     """
 
@@ -37,6 +42,8 @@ class Settings(NamedTuple):
     sampling: str = "uniform"
     workers: int = 0
     start_batch: int = 0
+    carry: int = 1
+    deviation: dict[str, list[float]] | None = None
 
 
 def is_whole(least: int) -> Callable[[Any], bool]:
@@ -71,6 +78,8 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sampling": (lambda value: value in SAMPLINGS, " or ".join(SAMPLINGS)),
     "workers": (is_whole(0), "a whole number of processes"),
     "start_batch": (is_whole(0), "a whole number"),
+    "carry": (is_whole(1), "a whole number of batches"),
+    "deviation": (is_mean, "a list of numbers for each stream of numbers"),
 }
 
 
@@ -107,17 +116,29 @@ def check(settings: Settings) -> None:
     if not settings.streams or len(set(settings.streams)) != len(settings.streams):
         raise refuse("streams must name at least one stream, and each once")
     for stream in settings.streams:
-        if stream not in STORED_CHANNELS:
-            raise refuse(f"unknown stream {stream!r}; the streams are {', '.join(STORED_CHANNELS)}")
-        channels = STORED_CHANNELS[stream]
+        if stream not in STREAMS:
+            raise refuse(f"unknown stream {stream!r}; the streams are {', '.join(STREAMS)}")
+        channels = STORED_CHANNELS.get(stream) or VECTORS[stream]
         if len(settings.mean.get(stream, [])) != channels:
             raise refuse(f"mean must hold a list of {channels} for {stream}, a number per channel")
+        deviation = (settings.deviation or {}).get(stream, [])
+        if stream in VECTORS and (len(deviation) != channels or min(deviation) <= 0):
+            raise refuse(f"deviation must hold a list of {channels} for {stream}, a positive number per feature")
     if settings.crop > settings.size:
         raise refuse(f"crop {settings.crop} is larger than size {settings.size}; make it at most that")
 
 
 def top_shapes(settings: Settings) -> list[tuple[int, ...]]:
-    """Shapes of the tops: each stream (T·N, C, crop, crop), label (T·N,), cont (T, N)."""
+    """Shapes of the tops: each stream (T·N, C, crop, crop) or (T·N, numbers), label (T·N,), cont (T, N)."""
     frames, sequences = settings.sequence_length, settings.batch_size
-    streams = [(frames * sequences, TOP_CHANNELS[stream], settings.crop, settings.crop) for stream in settings.streams]
-    return [*streams, (frames * sequences,), (frames, sequences)]
+    streams = batch_shapes(settings, TOP_CHANNELS)
+    return [*streams.values(), (frames * sequences,), (frames, sequences)]
+
+
+def batch_shapes(settings: Settings, channels: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Per stream the shape of a batch; `channels` of each stream of pictures."""
+    frames, crop = settings.sequence_length * settings.batch_size, settings.crop
+    return {
+        stream: (frames, VECTORS[stream]) if stream in VECTORS else (frames, channels[stream], crop, crop)
+        for stream in settings.streams
+    }

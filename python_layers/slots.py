@@ -9,25 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from python_layers.settings import STORED_CHANNELS, Settings
+from python_layers.settings import STORED_CHANNELS, Settings, batch_shapes
 
 
 class Slot(NamedTuple):
     """A batch's list of frames, int64 (T·N, 4): video, frame, top and left of the crop; and its pixels, per
-    stream float32 (T·N, stored channels, crop, crop)."""
+    stream float32 (T·N, stored channels, crop, crop) or (T·N, numbers)."""
 
     frames: np.ndarray
     pixels: dict[str, np.ndarray]
 
 
-def pixel_shapes(settings: Settings) -> dict[str, tuple[int, ...]]:
-    frames = settings.sequence_length * settings.batch_size
-    return {stream: (frames, STORED_CHANNELS[stream], settings.crop, settings.crop) for stream in settings.streams}
-
-
 def slot_bytes(settings: Settings) -> int:
     """Size of a slot, a multiple of eight, so that each starts aligned."""
-    pixels = sum(int(np.prod(shape)) for shape in pixel_shapes(settings).values())
+    pixels = sum(int(np.prod(shape)) for shape in batch_shapes(settings, STORED_CHANNELS).values())
     frames = settings.sequence_length * settings.batch_size
     return frames * 4 * 8 + -(-pixels * 4 // 8) * 8
 
@@ -39,7 +34,7 @@ def slot_at(settings: Settings, memory: mmap.mmap | bytearray, index: int) -> Sl
     frames = np.frombuffer(memory, np.int64, count * 4, start).reshape(count, 4)
     start += frames.nbytes
     pixels = {}
-    for stream, shape in pixel_shapes(settings).items():
+    for stream, shape in batch_shapes(settings, STORED_CHANNELS).items():
         pixels[stream] = np.frombuffer(memory, np.float32, int(np.prod(shape)), start).reshape(shape)
         start += pixels[stream].nbytes
     return Slot(frames, pixels)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from data_prep import position
 from data_prep.errors import InputError
 from tools import feed, network
 from tools.backend import layers_of_file, load_caffe
 from tools.model import DEPLOY, WEIGHTS, Model
 
 # The deploy net's input of each stream (prototxt/).
-INPUTS = {"shape": "data", "motion": "motion"}
+INPUTS = {"shape": "data", "motion": "motion", "position": "position"}
 
 
 class Classifier:
@@ -52,9 +53,7 @@ class Classifier:
         rows = np.minimum(order, count - 1)
         for stream, stored in batch.streams.items():
             blob = self.net.blobs[INPUTS[stream]]
-            settings = self._model.preprocessing
-            values = feed.network_input(stored, settings["mean"][stream], settings["crop"], blob.data.shape[1])
-            blob.data[...] = values[rows]
+            blob.data[...] = self._input(stream, stored, blob.data.shape[1])[rows]
         if self.recurrent:
             self._mark_starts()
         self.net.forward()
@@ -62,6 +61,12 @@ class Classifier:
         out = np.empty((self.batch_size, len(self._model.classes)), np.float32)
         out[order] = np.array(self.net.blobs[self._scores].data).reshape(self.batch_size, -1)
         return out[:count]
+
+    def _input(self, stream: str, stored: np.ndarray, channels: int) -> np.ndarray:
+        settings = self._model.preprocessing
+        if stream == "position":
+            return position.standardised(stored, settings["mean"][stream], settings["deviation"][stream])
+        return feed.network_input(stored, settings["mean"][stream], settings["crop"], channels)
 
     def _order(self) -> np.ndarray:
         """The frame of the batch at each row: rows are time-major (row t·N + n), frames sequence by sequence."""

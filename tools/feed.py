@@ -11,15 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_prep import images, motion, video
+from data_prep import video
 from data_prep.errors import InputError
-
-MARGIN = motion.FRAMES // 2
+from data_prep.streams import LEAD, STREAMS, stored_frames
 
 
 class Batch(NamedTuple):
     """Consecutive frames: the number of the first, their times in seconds (n,), and per stream uint8 images
-    (n, channels, size, size)."""
+    (n, channels, size, size), or the float32 rows (n, 11) of the position."""
 
     first: int
     times: np.ndarray
@@ -44,11 +43,19 @@ def network_input(stored: np.ndarray, mean: list[float], crop: int, channels: in
 
 
 def _batches(path: Path, preprocessing: dict[str, Any], streams: list[str], size: int, start: int) -> Iterator[Batch]:
-    before = min(start, MARGIN)  # frames that only the first motion image looks back at
+    region = preprocessing["region"]
+    _check_region(path, region)
+    before = min(start, LEAD)  # frames that only the first motion image looks back at
     times: list[float] = []
-    frames = _stored_frames(path, preprocessing, start - before, times)
+
+    def told(index: int, seconds: float) -> None:
+        if index >= start - before:
+            times.append(seconds)
+
+    track = "position" in streams
+    frames = stored_frames(path, region, preprocessing["stored_size"], start - before, told, track)
     copies = itertools.tee(frames, len(streams))
-    made = [_STREAMS[stream](copy) for stream, copy in zip(streams, copies)]
+    made = [STREAMS[stream].images(copy) for stream, copy in zip(streams, copies)]
     pictures = itertools.islice(zip(*made), before, None)
     first = start
     while True:
@@ -62,25 +69,13 @@ def _batches(path: Path, preprocessing: dict[str, Any], streams: list[str], size
         first += count
 
 
-_STREAMS = {
-    "shape": lambda frames: (frame[np.newaxis] for frame in frames),
-    "motion": motion.motion_images,
-}
-
-
-def _stored_frames(path: Path, preprocessing: dict[str, Any], start: int, times: list[float]) -> Iterator[np.ndarray]:
-    """Frames as `ethocaffe prepare` stores them; their times are appended to `times`."""
-    region = preprocessing["region"]
-    for index, time, grey in video.read_frames(path):
-        if index < start:
-            continue
-        if region and (grey.shape[0] < region[2] or grey.shape[1] < region[3]):
-            raise InputError(
-                f"{path}: {grey.shape[1]}×{grey.shape[0]} pixels, but the model was trained on the region "
-                f"{','.join(map(str, region))} (top, left, bottom, right) of larger frames"
-            )
-        times.append(time)
-        yield images.resize_grey(images.crop_grey(grey, region), preprocessing["stored_size"])
+def _check_region(path: Path, region: list[int] | None) -> None:
+    info = video.probe(path)
+    if region and (info.height < region[2] or info.width < region[3]):
+        raise InputError(
+            f"{path}: {info.width}×{info.height} pixels, but the model was trained on the region "
+            f"{','.join(map(str, region))} (top, left, bottom, right) of larger frames"
+        )
 
 
 def _ahead(made: Iterator[Batch], depth: int = 3) -> Generator[Batch, None, None]:

@@ -157,6 +157,27 @@ def set_classes(net: Any, count: int, path: Path) -> None:
     getattr(layer, OUTPUT_PARAMS[layer.type]).num_output = count
 
 
+def set_sequence_length(net: Any, steps: int, own: int, path: Path) -> None:
+    """Give a recurrent network's training sequences `steps` frames instead of its `own`, in place: in the layers that
+    shape them, Reshapes of phase TRAIN alone to [own, −1, …] (prototxt/). The data layer is `fill_data`'s."""
+    if steps == own:
+        return
+    found = [
+        layer.reshape_param.shape.dim
+        for layer in net.layer
+        if layer.type == "Reshape"
+        and [rule.phase for rule in layer.include if rule.HasField("phase")] == [caffe_pb2.TRAIN]
+        and list(layer.reshape_param.shape.dim[:2]) == [own, -1]
+    ]
+    if not found:
+        raise InputError(
+            f"{path}: no Reshape of phase TRAIN makes sequences of {own} frames, so --sequence-length cannot change "
+            "them; take a recurrent network (lstm_after, lstm_before, rnn_after)"
+        )
+    for dims in found:
+        dims[0] = steps
+
+
 def _read(path: Path, message: Any) -> Any:
     try:
         text_format.Parse(Path(path).read_text(encoding="utf-8"), message)

@@ -35,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="a .caffemodel to take conv1 … conv5 from, by name")
     parser.add_argument("--iterations", type=positive, metavar="N", help="default: the solver's max_iter")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="sequences in a batch; default: the network's")
+    parser.add_argument(
+        "--sequence-length",
+        type=positive,
+        metavar="T",
+        help="frames in a training sequence of a recurrent network; default: the network's (2). The batch keeps its "
+        "number of frames, unless --batch-size is given",
+    )
     parser.add_argument("--solver", metavar="FILE", help="default: the solver.prototxt nearest to the network")
     parser.add_argument(
         "--seed",
@@ -50,10 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sampling",
-        choices=("uniform", "balanced"),
-        default="uniform",
-        help="how training frames are drawn: every frame as often as any other (default), "
-        "or every class as often as any other",
+        choices=("uniform", "balanced", "running"),
+        help="how training frames are drawn: every frame as often as any other (uniform), every class as often as any "
+        "other (balanced), or in order, so that a recurrent network keeps its state from batch to batch (running); "
+        "default: the network's, running for recurrent ones, else uniform",
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that read frames (default 2)")
     add_gpu(parser)
@@ -69,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         weights=args.weights,
         iterations=args.iterations,
         batch_size=args.batch_size,
+        sequence_length=args.sequence_length,
         solver=args.solver,
         seed=args.seed,
         validate_every=args.validate_every,
@@ -89,10 +97,11 @@ def train(
     weights: str | Path | None = None,
     iterations: int | None = None,
     batch_size: int | None = None,
+    sequence_length: int | None = None,
     solver: str | Path | None = None,
     seed: int | None = None,
     validate_every: int | None = None,
-    sampling: str = "uniform",
+    sampling: str | None = None,
     workers: int = 2,
     gpu: int | None = None,
     quiet: bool = False,
@@ -120,6 +129,7 @@ def train(
         weights=weights,
         iterations=iterations,
         batch_size=batch_size,
+        sequence_length=sequence_length,
         solver=solver,
         seed=seed,
         validate_every=validate_every,
@@ -149,6 +159,7 @@ def train(
             "weights": weights,
             "iterations": iterations,
             "batch-size": batch_size,
+            "sequence-length": sequence_length,
             "solver": solver,
             "seed": seed,
             "validate-every": validate_every,

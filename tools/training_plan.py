@@ -12,6 +12,7 @@ import numpy as np
 from google.protobuf import text_format
 
 from data_prep import dataset as datasets
+from data_prep import position
 from data_prep.errors import InputError
 from data_prep.files import sha256
 from python_layers import settings as data_settings
@@ -70,10 +71,11 @@ def make_plan(
     weights: str | Path | None,
     iterations: int | None,
     batch_size: int | None,
+    sequence_length: int | None,
     solver: str | Path | None,
     seed: int | None,
     validate_every: int | None,
-    sampling: str,
+    sampling: str | None,
     workers: int,
 ) -> Plan:
     """Read and check everything that a training needs. Raises InputError for whatever is wrong."""
@@ -107,8 +109,13 @@ def make_plan(
         raise InputError(f"{solver_file}: there is no max_iter; add it or give --iterations")
     validate_every = min(validate_every or rules.test_interval or iterations, iterations)
     seed = seed if seed is not None else max(rules.random_seed, 0)
-    batch_size = batch_size or of_data["batch_size"]
-    mean = {stream: _mean(videos, trained, stream) for stream in of_data["streams"]}
+    sampling = sampling or of_data.get("sampling", "uniform")
+    # Where a training can be interrupted, the state of a recurrent network starts afresh: no snapshot holds it.
+    running = {"carry": validate_every * max(rules.iter_size, 1)} if sampling == "running" else {}
+    steps, own = sequence_length or of_data["sequence_length"], of_data["sequence_length"]
+    batch_size = batch_size or max(of_data["batch_size"] * own // steps, 1)
+    network.set_sequence_length(net, steps, own, origin)
+    normalisation = _normalisation(videos, trained, of_data["streams"])
 
     settings = {
         "network": network.network_name(place),
@@ -120,22 +127,26 @@ def make_plan(
         "iterations": iterations,
         "validate every": validate_every,
         "batch size": batch_size,
+        "sequence length": steps,
         "seed": seed,
         "sampling": sampling,
         "data": datasets.fingerprint(dataset, (*trained, *held_out)),
     }
-    common = {"dataset": str(dataset.path.resolve()), "mean": mean, "seed": seed}
-    test_batch = min(network.data_settings(net, "TEST", origin)["batch_size"], batch_size)
+    common = {"dataset": str(dataset.path.resolve()), "seed": seed, **normalisation}
+    of_test = network.data_settings(net, "TEST", origin)
+    test_batch = min(of_test["batch_size"], batch_size)
     network.fill_data(
         net,
         "TRAIN",
         origin,
         videos=trained,
         batch_size=batch_size,
+        sequence_length=steps,
         sampling=sampling,
         workers=workers,
         shuffle=True,
         start_batch=0,
+        **running,
         **common,
     )
     network.fill_data(
@@ -154,15 +165,15 @@ def make_plan(
     for message, file in ((net, origin), (deploy, place / model.DEPLOY)):
         network.set_classes(message, len(dataset.classes), file)
 
-    test_sequences = test_batch * of_data["sequence_length"]
+    per_test = test_batch * of_test["sequence_length"]
     test_frames = sum(videos[stem].frames for stem in held_out or trained)
-    _fill_solver(rules, folder, iterations, validate_every, seed, -(-test_frames // test_sequences))
+    _fill_solver(rules, folder, iterations, validate_every, seed, -(-test_frames // per_test))
     preprocessing = {
         **stored,
         "size": of_data["size"],
         "crop": of_data["crop"],
-        "mean": mean,
-        "sequence_length": of_data["sequence_length"],
+        **normalisation,
+        "sequence_length": steps,
         "batch_size": test_batch,
     }
     return Plan(
@@ -269,11 +280,25 @@ def _frame_rate(videos: dict[str, datasets.Prepared]) -> tuple[float, list[str]]
     ]
 
 
-def _mean(videos: dict[str, datasets.Prepared], trained: list[str], stream: str) -> list[float]:
-    """Mean of each channel over all frames of the training videos."""
+def _normalisation(
+    videos: dict[str, datasets.Prepared], trained: list[str], streams: list[str]
+) -> dict[str, dict[str, list[float]]]:
+    """The data layer's `mean` and, where there are positions, `deviation`, over the training videos alone."""
+    means = {stream: _mean(videos, trained, stream) for stream in streams}
+    found: dict[str, dict[str, list[float]]] = {
+        "mean": {stream: [round(float(value), 4) for value in values] for stream, values in means.items()}
+    }
+    if "position" in streams:
+        found["mean"]["position"], deviation = position.normalisation(means["position"])
+        found["deviation"] = {"position": deviation}
+    return found
+
+
+def _mean(videos: dict[str, datasets.Prepared], trained: list[str], stream: str) -> np.ndarray:
+    """Mean of each channel (of `position.moments`, for that stream) over all frames of the training videos."""
     means = np.array([videos[stem].meta["mean"][stream] for stem in trained], np.float64)
     frames = np.array([videos[stem].frames for stem in trained], np.float64)
-    return [round(float(value), 4) for value in frames @ means / frames.sum()]
+    return frames @ means / frames.sum()
 
 
 def _fill_solver(solver: Any, folder: Path, iterations: int, validate_every: int, seed: int, tests: int) -> None:

@@ -72,9 +72,12 @@ def _make_solver(plan: Plan, folder: Path, state: dict[str, Any], quiet: bool) -
     if state["snapshot"]:
         solver.restore(str(_at_home(folder / state["snapshot"])))
     elif plan.weights:
-        copied, others = copy_weights(solver.net, plan.weights)
+        copied = copy_weights(solver.net, plan.weights)
         if not quiet:
-            print(f"copied from {plan.weights}: {', '.join(copied)}; not copied: {', '.join(others)}")
+            left = f"; left in the file: {', '.join(copied.left)}" if copied.left else ""
+            print(
+                f"copied from {plan.weights}: {', '.join(copied.copied)}; not copied: {', '.join(copied.fresh)}{left}"
+            )
     return solver
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from data_prep.errors import InputError
 PRETRAINED = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
 
-def read_caffemodel(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """The blobs of every layer of a binary caffemodel that has any, by the layer's name, float32.
+def read_caffemodel(path: str | Path) -> dict[str, Any]:
+    """Every layer of a binary caffemodel that has blobs, by its name, as a message with `blobs`.
 
     Reads today's layers and the older `layers` of version 1. Raises InputError for what is not a caffemodel.
     """
@@ -31,14 +31,22 @@ def read_caffemodel(path: str | Path) -> dict[str, list[np.ndarray]]:
     layers = {layer.name: layer for layer in (*net.layers, *net.layer) if layer.blobs}
     if not layers:
         raise InputError(f"{path}: no layer in it has weights; give a .caffemodel file")
-    return {name: [_array(blob) for blob in layer.blobs] for name, layer in layers.items()}
+    return layers
 
 
-def copy_weights(net: Any, path: str | Path, names: tuple[str, ...] = PRETRAINED) -> tuple[list[str], list[str]]:
+class Copied(NamedTuple):
+    """What became of a net and a caffemodel: layers copied, layers of the net that keep their own weights, and
+    layers of the file that were left there."""
+
+    copied: list[str]
+    fresh: list[str]
+    left: list[str]
+
+
+def copy_weights(net: Any, path: str | Path, names: tuple[str, ...] = PRETRAINED) -> Copied:
     """Copy the weights of the layers `names` from a caffemodel into a net, nothing else.
 
-    Returns the names of the net's layers that were copied, and of those with weights that were not. Nothing is
-    copied if any shape differs: raises InputError that names the layer and the shapes.
+    Nothing is copied if any shape differs: raises InputError that names the layer and the shapes.
     """
     stored = read_caffemodel(path)
     wanted = [name for name in names if name in net.params]
@@ -47,12 +55,14 @@ def copy_weights(net: Any, path: str | Path, names: tuple[str, ...] = PRETRAINED
         raise InputError(f"{path}: the network has no layer named {', '.join(names)}, so nothing can be copied")
     if missing:
         raise InputError(f"{path}: has no weights for {', '.join(missing)}; it holds {', '.join(stored)}")
+    arrays = {name: [_array(blob, name, path) for blob in stored[name].blobs] for name in wanted}
     for name in wanted:
-        _check_shapes(name, [tuple(blob.data.shape) for blob in net.params[name]], stored[name], path)
+        _check_shapes(name, [tuple(blob.data.shape) for blob in net.params[name]], arrays[name], path)
     for name in wanted:
-        for blob, values in zip(net.params[name], stored[name]):
+        for blob, values in zip(net.params[name], arrays[name]):
             blob.data[...] = values.reshape(blob.data.shape)
-    return wanted, [name for name in net.params if name not in wanted]
+    fresh, left = ([name for name in some if name not in wanted] for some in (net.params, stored))
+    return Copied(wanted, fresh, left)
 
 
 def check_same_shapes(deployed: Any, deploy: Path, trained: Any, train_val: Path) -> None:
@@ -81,13 +91,15 @@ def _check_shapes(name: str, own: list[tuple[int, ...]], stored: list[np.ndarray
             )
 
 
-def _array(blob: Any) -> np.ndarray:
+def _array(blob: Any, name: str, path: str | Path) -> np.ndarray:
     """A BlobProto's values in its shape; the older formats gave four numbers instead of a shape."""
     old = any(blob.HasField(field) for field in ("num", "channels", "height", "width"))
     shape = (blob.num, blob.channels, blob.height, blob.width) if old else tuple(blob.shape.dim)
     values = np.array(blob.double_data or blob.data, dtype=np.float32)
     if values.size != int(np.prod(shape)):
-        raise InputError(f"a blob of {_times(shape)} holds {values.size} values; the weights file is damaged")
+        raise InputError(
+            f"{path}: layer {name!r} says {_times(shape)} and holds {values.size} values; it is damaged: fetch it again"
+        )
     return values.reshape(shape)
 
 

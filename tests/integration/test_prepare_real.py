@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from data_prep import lmdb_store
 from data_prep.dataset import open_dataset, prepared
 from data_prep.prepare import prepare
+from data_prep.streams import stored_frames
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FRAMES = {
@@ -67,6 +69,19 @@ def test_every_real_video_is_prepared(shared, tmp_path):
         assert shape.read(frames - 1).shape == (1, SIZE, SIZE)
         assert motion.read(frames - 1).shape == (4, SIZE, SIZE)
         assert all(0 < mean < 255 for means in video.meta["mean"].values() for mean in means)
+
+
+def test_the_animal_is_where_another_tracker_saw_it(shared):
+    """10,000 frames whose positions Tracktor (Sridhar et al. 2019) found, with settings chosen for this video."""
+    video = shared / "video" / "open_field_10000.mp4"
+    with open(shared / "video" / "open_field_10000_track.csv", newline="") as file:
+        table = [[float(row[name]) for name in ("frame", "pos_x", "pos_y")] for row in csv.DictReader(file)]
+    rows = np.array([frame.position for frame in stored_frames(video, None, SIZE, track=True)])
+    assert np.isfinite(rows).all() and rows[:, -1].mean() > 0.99
+    distance = [np.hypot(640 * rows[int(frame) - 1, 0] - x, 480 * rows[int(frame) - 1, 1] - y) for frame, x, y in table]
+    assert len(distance) == len(rows) == 10000
+    assert np.median(distance) < 5
+    assert np.mean(np.array(distance) < 25) > 0.95
 
 
 def test_killed_again_and_again_it_ends_with_the_same(shared, tmp_path):

@@ -145,7 +145,7 @@ def test_weights_are_taken_by_name_and_only_where_they_fit(place, trained, capsy
     source = trained.path / "weights.caffemodel"
     train_tiny(place, place / "tuned", weights=source, iterations=1, quiet=False)
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("copied"))
-    assert "weights.caffemodel: conv1; not copied: bn1, motion_conv1, motion_bn1, scores" in line
+    assert "weights.caffemodel: conv1; not copied: bn1, motion_conv1, motion_bn1, scores; left in the file: " in line
 
     other = tiny.write_network(place / "wider")
     text = (other / "train_val.prototxt").read_text().replace("num_output: 6", "num_output: 8")

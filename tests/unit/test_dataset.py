@@ -165,6 +165,9 @@ def test_datums_bring_images_back():
     grey, motion = rng.integers(0, 256, (20, 30), np.uint8), rng.integers(0, 256, (4, 20, 30), np.uint8)
     assert np.array_equal(datum.decode(datum.encode_grey(grey)), grey[None])
     assert np.array_equal(datum.decode(datum.encode_raw(motion)), motion)
+    numbers = np.array([0.5, -3e-8, 1e9], np.float32)
+    assert np.array_equal(datum.decode(datum.encode_floats(numbers)), numbers[:, None, None])
+    assert datum.decode(datum.encode_floats(numbers)).dtype == np.float32
     assert "not a Caffe Datum" in fault(datum.decode, b"\xff\xff\xff")
     assert "holds 0 bytes" in fault(datum.decode, b"")
     three = datum.encode_raw(np.zeros((3, 2, 2), np.uint8))

@@ -86,8 +86,33 @@ def test_balanced_sampling_shows_rare_classes_as_often_as_frequent_ones():
     assert counts.min() > 900
 
 
+def test_running_sequences_go_on_where_those_of_the_batch_before_left_off():
+    plan = plan_of(A, B, shuffle=True, sampling="running", batch_size=2, sequence_length=2, carry=100)
+    runs = [frame_plan.places(plan, batch) for batch in range(10)]
+    assert frame_plan.batches_in_pass(plan) == 3
+    annotated = [(0, frame) for frame in range(7)] + [(1, 0), (1, 3), (1, 4)]
+    starts = {(0, 0), (1, 0), (1, 3)}
+    for sequence in range(2):
+        shown = [(int(run.video[step, sequence]), int(run.frame[step, sequence])) for run in runs for step in range(2)]
+        cont = [int(run.cont[step, sequence]) for run in runs for step in range(2)]
+        begin = annotated.index(shown[0])
+        assert shown == [annotated[(begin + step) % 10] for step in range(20)]
+        assert cont == [0] + [int(place not in starts) for place in shown[1:]]
+    assert runs[0].label.tolist() == [[(A, B)[v][f] for v, f in zip(*row)] for row in zip(runs[0].video, runs[0].frame)]
+    first = annotated.index((runs[0].video[0, 0], runs[0].frame[0, 0]))
+    assert annotated.index((runs[0].video[0, 1], runs[0].frame[0, 1])) == (first + 5) % 10  # as far apart as can be
+
+
+def test_running_sequences_start_afresh_every_few_batches_with_new_crops():
+    plan = plan_of([0] * 50, shuffle=True, sampling="running", batch_size=3, sequence_length=2, carry=4)
+    starts = [frame_plan.places(plan, batch).cont[0].max() for batch in range(9)]
+    assert starts == [0, 1, 1, 1, 0, 1, 1, 1, 0]
+    crops = [frame_plan.crop_offsets(plan.settings, batch, training=True).tolist() for batch in range(9)]
+    assert crops[0] == crops[3] != crops[4] == crops[7]
+
+
 def test_batches_depend_on_seed_and_number_alone():
-    for sampling in ("uniform", "balanced"):
+    for sampling in ("uniform", "balanced", "running"):
         plan = plan_of(A, B, shuffle=True, sampling=sampling)
         again = plan_of(A, B, shuffle=True, sampling=sampling, start_batch=2, workers=3)
         other = plan_of(A, B, shuffle=True, sampling=sampling, seed=6)

@@ -49,14 +49,24 @@ def dataset(tmp_path):
     return folder
 
 
+def position(video, frame):
+    """A row that tells its video and frame; the animal is not found in every fourth."""
+    return np.array([*(10 * "ab".index(video) + frame + np.arange(10) / 10), frame % 4 > 0], np.float32)
+
+
+STORED = {
+    "shape": lambda stem, frame: datum.encode_grey(grey(stem, frame)),
+    "motion": lambda stem, frame: datum.encode_raw(motion(stem, frame)),
+    "position": lambda stem, frame: datum.encode_floats(position(stem, frame)),
+}
+
+
 def prepare(folder, stem, frames):
     prepared = folder / "prepared" / stem
     digests = {}
-    for stream in ("shape", "motion"):
+    for stream, encoded in STORED.items():
         with lmdb_store.Writer(prepared / f"{stream}.lmdb") as writer:
-            for frame in range(frames):
-                shape = datum.encode_grey(grey(stem, frame))
-                writer.write([(frame, shape if stream == "shape" else datum.encode_raw(motion(stem, frame)))])
+            writer.write([(frame, encoded(stem, frame)) for frame in range(frames)])
         digests[stream] = lmdb_store.digest(lmdb_store.open_reader(prepared / f"{stream}.lmdb"))
     meta = {
         "version": datasets.VERSION,
@@ -64,8 +74,8 @@ def prepare(folder, stem, frames):
         "bytes": len(stem),
         "frames": frames,
         "size": SIZE,
-        "streams": ["shape", "motion"],
-        "mean": {"shape": [100.0], "motion": [40.0, 30.0, 20.0, 10.0]},
+        "streams": list(STORED),
+        "mean": {"shape": [100.0], "motion": [40.0, 30.0, 20.0, 10.0], "position": [0.0] * 21},
         "digest": digests,
     }
     (prepared / "meta.json").write_text(json.dumps(meta))
@@ -141,6 +151,26 @@ def test_tops_hold_the_planned_frames_cropped_less_their_mean(dataset, open_net,
             assert (blobs["data"][row] == picture).all()  # in each of three channels
             means = np.array([40, 30, 20, 10], np.float32)[:, np.newaxis, np.newaxis]
             assert (blobs["motion"][row] == motion("ab"[video], frame)[window] - means).all()
+
+
+POSITION = {"streams": ["position", "shape"], "mean": {"position": list(range(10)), "shape": [0]},
+            "deviation": {"position": [2.0] * 10}}  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_positions_are_standardised_and_0_where_the_animal_was_not_found(dataset, open_net, workers, shuffle):
+    param = param_str(dataset, sequence_length=2, workers=workers, shuffle=shuffle, **POSITION)
+    net = open_net(param, tops=("position", "data", "label", "cont"))
+    plan = frame_plan.read_plan(settings.parse(param))
+    for batch in range(4):
+        blobs = forward(net)
+        assert blobs["position"].shape == (8, 10)
+        places = frame_plan.places(plan, batch)
+        for row, video, frame in zip(blobs["position"], places.video.ravel(), places.frame.ravel()):
+            *features, found = position("ab"[video], frame)
+            np.testing.assert_allclose(row, (np.array(features) - range(10)) / 2 * found, atol=1e-6)
+        assert blobs["data"].shape == (8, 3, CROP, CROP)
 
 
 def test_tops_are_as_many_as_the_prototxt_wants(dataset, open_net):
@@ -280,9 +310,12 @@ def test_a_frame_of_another_size_is_named_with_its_file(dataset, open_net, worke
         ({"crop": 21}, "crop 21 is larger than size 20"),
         ({"size": 64}, "prepared at 20 pixels, and the network has 64; run `ethocaffe prepare .* --size 64`"),
         ({"mean": {"shape": [1, 2]}}, "a list of 1 for shape"),
+        ({**POSITION, "deviation": None}, "deviation must hold a list of 10 for position"),
+        ({**POSITION, "deviation": {"position": [0] * 10}}, "a positive number per feature"),
+        ({**POSITION, "mean": {"position": [0], "shape": [0]}}, "a list of 10 for position"),
         ({"batch_size": 0}, "batch_size is 0; it must be a whole number of sequences"),
         ({"seed": -1}, "seed is -1"),
-        ({"sampling": "fair"}, 'sampling is "fair"; it must be uniform or balanced'),
+        ({"sampling": "fair"}, 'sampling is "fair"; it must be uniform or balanced or running'),
         ({"batchsize": 4}, "unknown key 'batchsize'; the keys are dataset, videos"),
         ({"crop": None}, "no crop; add it"),
         ({"sequence_length": 10}, "no video has 10 frames"),

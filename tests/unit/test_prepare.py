@@ -17,12 +17,15 @@ from data_prep.errors import InputError
 from data_prep.files import locked
 from data_prep.images import crop_grey, resize_grey
 from data_prep.motion import motion_images
+from data_prep.position import moments
 from data_prep.prepare import parse_region, prepare
+from data_prep.streams import stored_frames
 from data_prep.video import read_frames
 from tools.cli import main
 
 SIZE = 32
 FRAMES = 40
+ALL = ("shape", "motion", "position")
 
 
 @pytest.fixture
@@ -83,6 +86,29 @@ def test_it_makes_frames_motion_times_and_meta(folder):
     ]  # fmt: skip
 
 
+def test_positions_lie_beside_the_frames_as_the_tracker_gives_them(folder):
+    run(folder)
+    run(folder, streams=["position"], size=SIZE)
+    video = prepared(open_dataset(folder), "one", ALL)
+    assert video.meta["streams"] == list(ALL)
+    expected = [frame.position for frame in stored_frames(folder / "videos" / "one.mp4", None, SIZE, track=True)]
+    reader = lmdb_store.open_reader(video.streams["position"])
+    for frame, row in enumerate(expected):
+        found = reader.read(frame)
+        assert found.dtype == np.float32 and np.array_equal(found, row[:, None, None])
+    assert np.mean([row[-1] for row in expected]) > 0.9
+    assert video.meta["mean"]["position"] == pytest.approx(np.mean([moments(row) for row in expected], axis=0).tolist())
+
+
+def test_positions_do_not_depend_on_the_stored_size_but_on_the_region(folder):
+    rows = {}
+    for options in ({"size": SIZE}, {"size": 48}, {"size": 48, "crop": (0, 0, 48, 50)}):
+        run(folder, streams=["position"], videos="one", **options)
+        rows[str(options)] = content(folder)["position"]
+    first, second, third = rows.values()
+    assert first == second != third
+
+
 def test_caffe_reads_the_datums_by_their_keys(folder):
     run(folder, videos="one")
     with lmdb.open(str(folder / "prepared" / "one" / "shape.lmdb"), readonly=True, lock=False) as environment:
@@ -102,7 +128,7 @@ def test_a_stream_can_be_added(folder):
     run(folder, streams=["shape"])
     shape = folder / "prepared" / "one" / "shape.lmdb" / "data.mdb"
     before = shape.stat().st_mtime_ns
-    with pytest.raises(InputError, match="no motion stream"):
+    with pytest.raises(InputError, match=f"no motion stream; run `.* --streams motion --size {SIZE}`"):
         prepared(open_dataset(folder), "one", ["motion"])
     run(folder, streams=["motion"])
     assert shape.stat().st_mtime_ns == before
@@ -184,7 +210,6 @@ def test_bad_videos_and_labels_are_refused_before_the_work(folder, spoil, what):
 @pytest.mark.parametrize(
     "options, what",
     [
-        ({"streams": ["shape", "position"]}, "position is not made yet"),
         ({"streams": ["shade"]}, "'shade' is not a stream"),
         ({"streams": []}, "no stream"),
         ({"size": 8}, "choose 16 to"),
@@ -241,7 +266,7 @@ def test_processes_make_the_same_as_one(folder):
 
 @pytest.mark.parametrize("stop", [1, 3, 9, 22, FRAMES])
 def test_stopped_anywhere_it_goes_on_to_the_same_result(folder, monkeypatch, stop):
-    run(folder, videos="one")
+    run(folder, videos="one", streams=ALL)
     whole, meta = content(folder), json.loads((folder / "prepared" / "one" / "meta.json").read_text())
     shutil.rmtree(folder / "prepared")
     monkeypatch.setattr(prepare_video, "BATCH_FRAMES", 4)
@@ -256,7 +281,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_result(folder, monkeypatch, sto
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(lmdb_store.Writer, "write", interrupted)
-        run(folder, videos="one")
+        run(folder, videos="one", streams=ALL)
     assert left_over(folder) == [".one.partial"]
 
     def counted(writer, datums):
@@ -265,7 +290,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_result(folder, monkeypatch, sto
         write(writer, batch)
 
     monkeypatch.setattr(lmdb_store.Writer, "write", counted)
-    run(folder, videos="one")
+    run(folder, videos="one", streams=ALL)
     assert content(folder) == whole
     assert json.loads((folder / "prepared" / "one" / "meta.json").read_text()) == meta
     assert min(written) == (stop - 1) // 4 * 4
@@ -349,8 +374,8 @@ def test_the_command(folder, capsys):
     assert main([*arguments, "--streams", "shape", "--crop", "0,0,40,64", "--videos", "one"]) == 0
     assert prepared(open_dataset(folder), "one").meta["crop"] == [0, 0, 40, 64]
     assert capsys.readouterr() == ("", "")
-    assert main([*arguments, "--streams", "position"]) == 2
-    assert capsys.readouterr().err == "ethocaffe: error: --streams: position is not made yet; leave it out\n"
+    assert main([*arguments, "--streams", "colour"]) == 2
+    assert "'colour' is not a stream; there are shape, motion, position" in capsys.readouterr().err
 
 
 def test_regions():

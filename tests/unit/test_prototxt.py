@@ -1,5 +1,6 @@
 """The checked-in prototxt files: in step with their generator, and as the thesis describes them."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -69,18 +70,50 @@ def test_solver_is_the_thesis_s(folder):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_graph(network):
-    features, _ = network.replace("mini/", "").split("/")
+    features, model = network.replace("mini/", "").split("/")
     streams = features.split("_")
+    recurrent = {"lstm_after": "lstm", "lstm_before": "lstm", "rnn_after": "rnn"}.get(model)
     for file, outputs in (("train_val", {"loss"}), ("deploy", {"prob"})):
         found = layers(read_net(network, file))
         assert outputs <= set(found)
-        expected = {"fc6_mouse", "fc7_mouse", "fc8_mouse", "fc9"}
+        expected = {"fc6_mouse", "fc7_mouse", "fc9"} | (set() if recurrent else {"fc8_mouse"})
         if "shape" in streams:
             expected |= {f"conv{number}" for number in range(1, 6)}
         if "motion" in streams:
             expected |= {f"motion_conv{number}" for number in range(1, 4)}
         assert {name for name in found if "conv" in name or "fc" in name} == expected
-        assert not any(layer.type in ("LRN", "Dropout") for layer in found.values())
+        assert {layer.name for layer in found.values() if layer.type in ("LSTM", "RNN")} == {recurrent} - {None}
+        alexnets = {layer.name for layer in found.values() if layer.type in ("LRN", "Dropout")}
+        assert alexnets == ({"lrn1", "lrn2", "drop6_mouse", "drop7_mouse"} if model == "cnn_lrn" else set())
+
+
+@pytest.mark.parametrize("network", [name for name in NETWORKS if "position" in name])
+@pytest.mark.parametrize("file", ["train_val", "deploy"])
+def test_the_position_comes_beside_fc8_or_before_or_after_the_lstm(network, file):
+    found = layers(read_net(network, file))
+    model = network.split("/")[-1]
+    beside, reader = {
+        "cnn": ("fc8_mouse", "fc9"), "lstm_before": ("fc7_mouse", "sequences"), "lstm_after": ("frames", "fc9"),
+    }[model]  # fmt: skip
+    assert list(found["with_position"].bottom) == [beside, "position"]
+    assert list(found[reader].bottom) == ["with_position"]
+
+
+def test_every_cell_of_the_thesis_s_table_has_its_network():
+    with open(FOLDER.parent / "results" / "published" / "published_results.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["table"] == "5.3"]
+    cells = {f"{row['features']}/{row['model']}".replace("+", "_") for row in rows}
+    assert len(cells) == 6 * 2 + 2
+    assert cells <= set(NETWORKS) and {f"mini/{cell}" for cell in cells} <= set(NETWORKS)
+
+
+ALEXNET = {"conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8", "norm1", "norm2"}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_only_the_convolutions_bear_alexnet_s_names(network):
+    named = {layer.name for layer in read_net(network, "train_val").layer} & ALEXNET
+    assert named == ({f"conv{number}" for number in range(1, 6)} if "shape" in network else set())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -94,7 +127,7 @@ def test_weights_are_gaussian_and_biases_0_or_1(network):
         assert [(param.lr_mult, param.decay_mult) for param in layer.param] == [(1, 1), (2, 0)]
 
 
-@pytest.mark.parametrize("network", [name for name in NETWORKS if "shape" in name])
+@pytest.mark.parametrize("network", [name for name in NETWORKS if "shape" in name and "lrn" not in name])
 def test_batch_normalisation_follows_pool1_and_pool2_and_learns_nothing(network):
     found = layers(read_net(network, "train_val"))
     for number, consumer in ((1, "conv2"), (2, "conv3")):
@@ -119,10 +152,19 @@ def test_data_layer_agrees_with_deploy_s_inputs(network, phase):
     assert (settings["dataset"], settings["videos"]) == ("", [])
     assert settings["shuffle"] == (phase == caffe_pb2.TRAIN)
     inputs = [layer for layer in read_net(network, "deploy").layer if layer.type == "Input"]
-    assert list(data.top) == [layer.name for layer in inputs] + ["label"]
-    for stream, layer in zip(settings["streams"], inputs, strict=True):
-        channels = networks.STREAMS[stream].channels
-        assert list(layer.input_param.shape[0].dim) == [1, channels, settings["crop"], settings["crop"]]
+    names = [layer.name for layer in inputs]
+    recurrent = "cont" in names
+    assert list(data.top) == [name for name in names if name != "cont"] + ["label"] + ["cont"] * recurrent
+    frames = networks.PROFILES["mini" in network].test if recurrent else 1
+    for stream, layer in zip(settings["streams"], inputs):
+        picture = [] if stream == "position" else [settings["crop"]] * 2
+        assert list(layer.input_param.shape[0].dim) == [frames, networks.STREAMS[stream].channels, *picture]
+    if recurrent:
+        assert list(inputs[-1].input_param.shape[0].dim) == [frames, 1]
+    if recurrent and phase == caffe_pb2.TEST:  # whole videos, in order, in one sequence
+        assert (settings["batch_size"], settings["sequence_length"]) == (1, frames)
+    else:
+        assert settings["sequence_length"] == 1 + recurrent
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -1,0 +1,100 @@
+"""The streams of a video: what is computed of each frame, how it is stored, and what is added up over all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Callable, NamedTuple
+
+import cv2
+import numpy as np
+
+from data_prep.datum import encode_floats, encode_grey, encode_raw
+from data_prep.images import crop_grey, resize_grey
+from data_prep.motion import FRAMES, motion_images
+from data_prep.patches import working
+from data_prep.position import MOMENTS, ROW, SAMPLES, START, Tracker, moments
+from data_prep.video import read_frames
+
+# A motion image spans this many frames before its own, so that many are read again when work is taken up.
+LEAD = FRAMES // 2
+
+
+class Frame(NamedTuple):
+    """A frame as the streams take it: grey uint8, cropped and squashed, and its row of `data_prep.position`."""
+
+    grey: np.ndarray
+    position: np.ndarray
+
+
+class Stream(NamedTuple):
+    """How a stream's values come from the frames, one array per frame, and how one is stored.
+
+    images: to uint8 C×size×size, or float32 (values,). totals: what of an array is summed over the frames,
+    `sums` numbers; their mean, per pixel if `pictures`, goes into meta.json.
+    """
+
+    images: Callable[[Iterable[Frame]], Iterator[np.ndarray]]
+    encode: Callable[[np.ndarray], bytes]
+    compressed: bool  # so that the size depends on the content
+    pictures: bool
+    sums: int
+    totals: Callable[[np.ndarray], np.ndarray]
+
+
+def _channel_sums(image: np.ndarray) -> np.ndarray:
+    return np.array([cv2.sumElems(channel)[0] for channel in image])
+
+
+STREAMS = {
+    "shape": Stream(lambda frames: (frame.grey[np.newaxis] for frame in frames),
+                    lambda image: encode_grey(image[0]), True, True, 1, _channel_sums),
+    "motion": Stream(lambda frames: motion_images(frame.grey for frame in frames),
+                     encode_raw, False, True, 4, _channel_sums),
+    "position": Stream(lambda frames: (frame.position for frame in frames),
+                       encode_floats, False, False, MOMENTS, moments),
+}  # fmt: skip
+
+
+def stored_frames(
+    video: str | os.PathLike[str],
+    region: tuple[int, int, int, int] | None,
+    size: int,
+    first: int = 0,
+    told: Callable[[int, float], None] | None = None,
+    track: bool = False,
+) -> Iterator[Frame]:
+    """A video's frames from number `first` on, each cropped to `region` and squashed to size×size.
+
+    `told` hears the number and the time of every frame, from 0. With `track` the animal is followed from frame 0,
+    whatever `first` is, since a position depends on all frames before; else the rows are zeros.
+    """
+    tracker = Tracker(start_pictures(video, region)) if track else None
+    row = np.zeros(ROW, np.float32)
+    for index, seconds, grey in read_frames(video):
+        if told:
+            told(index, seconds)
+        if tracker is None and index < first:
+            continue
+        cropped = crop_grey(grey, region)
+        if tracker is not None:
+            row = tracker.row(cropped, seconds)
+        if index >= first:
+            yield Frame(resize_grey(cropped, size), row)
+
+
+def start_pictures(
+    video: str | os.PathLike[str], region: tuple[int, int, int, int] | None = None
+) -> list[np.ndarray]:
+    """Pictures for `data_prep.position.Tracker`, evenly spaced over a video's first START seconds, at most twice
+    SAMPLES, cropped to `region` and made `working`. Raises InputError as `read_frames` does."""
+    kept: list[np.ndarray] = []
+    every = 1
+    for index, seconds, grey in read_frames(video):
+        if seconds >= START:
+            break
+        if index % every == 0:
+            kept.append(working(crop_grey(grey, region)))
+        if len(kept) > 2 * SAMPLES:
+            kept, every = kept[::2], 2 * every
+    return kept
