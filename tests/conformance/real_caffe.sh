@@ -59,4 +59,5 @@ exec unshare --mount bash -c '
   mount --bind "$dir" "$root/mnt"; mount --bind /proc "$root/proc"; mount --bind /dev "$root/dev"
   exec chroot "$root" env -i PATH=/usr/bin:/bin HOME=/root GLOG_minloglevel="${GLOG_minloglevel:-0}" \
     OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-}" ${OPENBLAS_CORETYPE:+OPENBLAS_CORETYPE="$OPENBLAS_CORETYPE"} \
+    ${OPENBLAS_L2_SIZE:+OPENBLAS_L2_SIZE="$OPENBLAS_L2_SIZE"} \
     PYTHONPATH="${PYTHONPATH:-}" sh -c "cd /mnt && exec \"\$@\"" sh "$@"' bash "$root" "$dir" "$@"
