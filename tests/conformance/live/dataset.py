@@ -18,15 +18,23 @@ CLASSES = ("head", "walk", "groom", "rear", "rest")
 REGION = (0, 0, 208, 320)
 
 
-def make(folder: Path, size: int) -> str:
-    """Write and prepare the dataset at that size in pixels; gives what it is, in words."""
+def described() -> str:
+    """What the dataset is, in words."""
+    if not VIDEO.is_file():
+        return "two **simulated** videos (`ethocaffe simulate --videos 2 --seconds 45 --balanced --seed 1`)"
+    return ("a **real** video of a mouse in its home cage (320×240, 1188 frames; five classes, labelled by another "
+            "program; the part of the picture that shows its labels is cut away)")
+
+
+def make(folder: Path, size: int) -> None:
+    """Write and prepare the dataset at that size in pixels."""
     from data_prep.dataset import write_labels
     from tools import cli
 
     if not VIDEO.is_file():
         command = ["simulate", folder, "--videos", 2, "--seconds", 45, "--balanced", "--seed", 1]
         _run(cli, command, ["prepare", folder, "--size", size])
-        return "two **simulated** videos (`ethocaffe simulate --videos 2 --seconds 45 --balanced --seed 1`)"
+        return
     for part in ("videos", "labels"):
         (folder / part).mkdir(parents=True)
     shutil.copy(VIDEO, folder / "videos")
@@ -35,8 +43,6 @@ def make(folder: Path, size: int) -> str:
         labels = np.array([CLASSES.index(row["caption"]) for row in csv.DictReader(file)])
     write_labels(folder / "labels" / "home_cage.csv", CLASSES, labels)
     _run(cli, ["prepare", folder, "--size", size, "--crop", ",".join(map(str, REGION))])
-    return ("a **real** video of a mouse in its home cage (320×240, 1188 frames; five classes, labelled by another "
-            "program; the part of the picture that shows its labels is cut away)")
 
 
 def _run(cli, *commands) -> None:

@@ -14,13 +14,12 @@ NETWORKS = tuple(os.environ.get("FULL_NETWORKS", "shape/cnn motion/cnn shape_mot
 ITERATIONS = {"sgd": int(os.environ.get("FULL_ITERATIONS", "50")), "thesis": 11}
 SIZE = 256
 run = network_runs.run
-made: dict = {}
 
 
 def prepare(box) -> None:
     from live import dataset
 
-    made["dataset"] = dataset.make(box / network_runs.dataset(NETWORKS[0]), SIZE)
+    dataset.make(box / network_runs.dataset(NETWORKS[0]), SIZE)
 
 
 def rounds() -> list:
@@ -28,7 +27,7 @@ def rounds() -> list:
 
 
 def section(found: dict) -> Section:
-    from live import network_table
+    from live import dataset, network_table
 
-    text = f"Trained on {made['dataset']}, prepared at {SIZE} pixels, batches as in the files."
+    text = f"Trained on {dataset.described()}, prepared at {SIZE} pixels, batches as in the files."
     return network_table.section(TITLE, text, found, NETWORKS, ITERATIONS)

@@ -11,13 +11,12 @@ NETWORKS = ("mini/shape/cnn", "mini/motion/cnn", "mini/shape_motion/cnn")
 ITERATIONS = {"sgd": 50, "thesis": 50}
 SIZE = 64
 run = network_runs.run
-made: dict = {}
 
 
 def prepare(box) -> None:
     from live import dataset
 
-    made["dataset"] = dataset.make(box / network_runs.dataset(NETWORKS[0]), SIZE)
+    dataset.make(box / network_runs.dataset(NETWORKS[0]), SIZE)
 
 
 def rounds() -> list:
@@ -25,7 +24,7 @@ def rounds() -> list:
 
 
 def section(found: dict) -> Section:
-    from live import network_table
+    from live import dataset, network_table
 
-    return network_table.section(TITLE, f"Trained on {made['dataset']}, prepared at {SIZE} pixels.", found, NETWORKS,
-                                 ITERATIONS)
+    text = f"Trained on {dataset.described()}, prepared at {SIZE} pixels."
+    return network_table.section(TITLE, text, found, NETWORKS, ITERATIONS)
