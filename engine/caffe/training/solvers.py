@@ -173,7 +173,6 @@ class Solver:
             glog.info(f"Restoring previous solver status from {fspath(resume_file)}")
             self.restore(resume_file)
         start = self.iter
-        self._stopped = False
         self.step(self.param.max_iter - self.iter)
         if not context.root_solver():
             return
