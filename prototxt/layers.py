@@ -10,6 +10,7 @@ from caffe import layers as L
 from caffe import params as P
 
 CLASSES = 9
+RECURRENT = "recurrent"  # what `Profile.deviations` calls an LSTM or RNN
 
 
 def learned(weights: float = 1, biases: float = 2) -> list[dict]:
@@ -17,19 +18,20 @@ def learned(weights: float = 1, biases: float = 2) -> list[dict]:
     return [{"lr_mult": weights, "decay_mult": 1}, {"lr_mult": biases, "decay_mult": 0}]
 
 
-def fillers(bias: int) -> dict:
+def fillers(deviation: float, bias: int) -> dict:
     return {
-        "weight_filler": {"type": "gaussian", "std": 0.01},
+        "weight_filler": {"type": "gaussian", "std": deviation},
         "bias_filler": {"type": "constant", "value": bias},
         "param": learned(),
     }
 
 
-def convolve(net, name: str, bottom, outputs: int, kernel: int, *, stride=1, pad=0, group=1, bias: int):
+def convolve(net, name: str, bottom, profile, outputs: int, kernel: int, *, stride=1, pad=0, group=1, bias: int):
     """A convolution with bias and its ReLU in place; numbers that are Caffe's default are left unwritten."""
+    deviation = profile.deviations[name]
     optional = {"stride": (stride, 1), "pad": (pad, 0), "group": (group, 1)}
     given = {key: value for key, (value, default) in optional.items() if value != default}
-    net[name] = L.Convolution(bottom, num_output=outputs, kernel_size=kernel, **given, **fillers(bias))
+    net[name] = L.Convolution(bottom, num_output=outputs, kernel_size=kernel, **given, **fillers(deviation, bias))
     net[name.replace("conv", "relu")] = L.ReLU(net[name], in_place=True)
     return net[name]
 
@@ -54,37 +56,37 @@ def normalise(net, name: str, bottom, profile):
 def shape_stream(net, bottom, profile):
     """AlexNet's five convolutions, with its names, so that its weights copy by name."""
     outputs = profile.conv
-    top = convolve(net, "conv1", bottom, outputs[0], 11, stride=4, bias=0)
+    top = convolve(net, "conv1", bottom, profile, outputs[0], 11, stride=4, bias=0)
     top = normalise(net, "bn1", pool(net, "pool1", top), profile)
-    top = convolve(net, "conv2", top, outputs[1], 5, pad=2, group=2, bias=1)
+    top = convolve(net, "conv2", top, profile, outputs[1], 5, pad=2, group=2, bias=1)
     top = normalise(net, "bn2", pool(net, "pool2", top), profile)
-    top = convolve(net, "conv3", top, outputs[2], 3, pad=1, bias=0)
-    top = convolve(net, "conv4", top, outputs[3], 3, pad=1, group=2, bias=1)
-    top = convolve(net, "conv5", top, outputs[4], 3, pad=1, group=2, bias=1)
+    top = convolve(net, "conv3", top, profile, outputs[2], 3, pad=1, bias=0)
+    top = convolve(net, "conv4", top, profile, outputs[3], 3, pad=1, group=2, bias=1)
+    top = convolve(net, "conv5", top, profile, outputs[4], 3, pad=1, group=2, bias=1)
     return pool(net, "pool5", top)
 
 
 def motion_stream(net, bottom, profile):
     """The shape stream condensed to three convolutions, on a motion image."""
     outputs = profile.motion_conv
-    top = convolve(net, "motion_conv1", bottom, outputs[0], 11, stride=4, bias=0)
+    top = convolve(net, "motion_conv1", bottom, profile, outputs[0], 11, stride=4, bias=0)
     top = normalise(net, "motion_bn1", pool(net, "motion_pool1", top), profile)
-    top = convolve(net, "motion_conv2", top, outputs[1], 5, pad=2, group=2, bias=1)
+    top = convolve(net, "motion_conv2", top, profile, outputs[1], 5, pad=2, group=2, bias=1)
     top = normalise(net, "motion_bn2", pool(net, "motion_pool2", top), profile)
-    top = convolve(net, "motion_conv3", top, outputs[2], 3, pad=1, bias=1)
+    top = convolve(net, "motion_conv3", top, profile, outputs[2], 3, pad=1, bias=1)
     return pool(net, "motion_pool3", top)
 
 
-def connect(net, name: str, bottom, outputs: int):
+def connect(net, name: str, bottom, profile, outputs: int):
     """A fully connected layer. Its biases are 0: AlexNet's 1 would let all inputs of the next layer be near
     1 at the start, and RMSProp's first steps, of one sign for all inputs of a unit, then switch its ReLU
     off for good."""
-    net[name] = L.InnerProduct(bottom, num_output=outputs, **fillers(bias=0))
+    net[name] = L.InnerProduct(bottom, num_output=outputs, **fillers(profile.deviations[name], bias=0))
     return net[name]
 
 
-def rectified(net, name: str, bottom, outputs: int):
-    top = connect(net, name, bottom, outputs)
+def rectified(net, name: str, bottom, profile, outputs: int):
+    top = connect(net, name, bottom, profile, outputs)
     net[name.replace("fc", "relu")] = L.ReLU(top, in_place=True)
     return top
 
@@ -99,7 +101,7 @@ def recur(net, kind: str, bottom, profile):
         net.cont,
         recurrent_param={
             "num_output": profile.units,
-            "weight_filler": {"type": "gaussian", "std": 0.01},
+            "weight_filler": {"type": "gaussian", "std": profile.deviations[RECURRENT]},
             "bias_filler": {"type": "constant", "value": 0},
         },
         param=[learned()[index in biases] for index in range(blobs)],
@@ -121,10 +123,10 @@ def classify(net, features, position, model, profile):
     """Features to scores, by layers named unlike AlexNet's: no copies of those."""
     top = features
     for name, outputs in zip(("fc6_mouse", "fc7_mouse"), profile.fc):
-        top = rectified(net, name, top, outputs)
+        top = rectified(net, name, top, profile, outputs)
         if model.lrn:
             net[name.replace("fc", "drop")] = L.Dropout(top, in_place=True, dropout_ratio=0.5)
     if model.before:
         top, position = join(net, top, position), None
-    top = recur(net, model.kind, top, profile) if model.kind else rectified(net, "fc8_mouse", top, profile.fc[2])
-    return connect(net, "fc9", join(net, top, position), CLASSES)
+    top = recur(net, model.kind, top, profile) if model.kind else rectified(net, "fc8_mouse", top, profile, profile.fc[2])
+    return connect(net, "fc9", join(net, top, position), profile, CLASSES)

@@ -10,30 +10,65 @@ OURS and its neighbours.
 from __future__ import annotations
 
 import json
+import math
 from collections import namedtuple
 
 import caffe
 from caffe import layers as L
 from caffe.proto import caffe_pb2
-from prototxt.layers import classify, motion_stream, shape_stream
+from prototxt.layers import RECURRENT, classify, motion_stream, shape_stream
 
 # conv, motion_conv, fc: outputs of each convolution and each fully connected layer before the last.
 # units: of the LSTM or RNN. size, crop: pixels a side as stored and as the network sees them. train, test: frames a
 # batch. carry: batches over which the sequences of a recurrent network run on. average: BatchNorm's
-# moving_average_fraction.
-Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test carry")
-PROFILES = (
-    Profile("", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32, 1000),
-    Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 50),
+# moving_average_fraction. pooled: pixels that the last pooling leaves. deviations: of the initial weights, by layer.
+Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test carry pooled deviations")
+FULL = Profile(
+    "", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32, 1000, 36, {}
 )
+MINI = Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 50, 1, {})
 STEPS = 2  # frames in a training sequence of a recurrent network
 POSITIONS = 10  # features of data_prep.position
+THESIS_DEVIATION = 0.01  # section 5.1.5
+
+
+def fan_in(profile: Profile) -> dict[str, int]:
+    """Inputs of a unit of each layer with weights (of fc6 per stream, of fc9 without position)."""
+    conv, motion = profile.conv, profile.motion_conv
+    return {
+        "conv1": 3 * 11 * 11,
+        "conv2": conv[0] // 2 * 5 * 5,
+        "conv3": conv[1] * 3 * 3,
+        "conv4": conv[2] // 2 * 3 * 3,
+        "conv5": conv[3] // 2 * 3 * 3,
+        "motion_conv1": 4 * 11 * 11,
+        "motion_conv2": motion[0] // 2 * 5 * 5,
+        "motion_conv3": motion[1] * 3 * 3,
+        "fc6_mouse": conv[4] * profile.pooled,
+        "fc7_mouse": profile.fc[0],
+        "fc8_mouse": profile.fc[1],
+        "fc9": profile.fc[2],
+        RECURRENT: profile.fc[1],
+    }
+
+
+def with_deviations(profile: Profile) -> Profile:
+    """The profile with the thesis's deviation times sqrt(inputs of the full-size layer / its own inputs), so that
+    signals shrink from layer to layer as they do at full size. With 0.01 everywhere they all but vanish in a small
+    network: RMSProp's first steps are then many times its weights, and kill its units."""
+    inputs = fan_in(profile)
+    scale = {name: math.sqrt(there / inputs[name]) for name, there in fan_in(FULL).items()}
+    return profile._replace(deviations={name: float(f"{THESIS_DEVIATION * by:.3g}") for name, by in scale.items()})
+
+
+PROFILES = (with_deviations(FULL), with_deviations(MINI))
 
 OURS = {
     "": "size 256 and crop 227, fc8's 1000 outputs, which biases are 0 (the fully connected layers' all) and\n"
     "which 1, learning-rate multipliers, batch sizes",
     "mini": "this is the full-size graph with fewer channels and a smaller input;\n"
-    "all its sizes, BatchNorm's moving_average_fraction, which biases are 0 (the fully connected layers' all) and\n"
+    "all its sizes, the initial weights' deviations, larger as the layers have fewer inputs (networks.py),\n"
+    "BatchNorm's moving_average_fraction, which biases are 0 (the fully connected layers' all) and\n"
     "which 1, learning-rate multipliers, batch sizes",
 }
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
