@@ -24,9 +24,9 @@ from prototxt.layers import RECURRENT, classify, motion_stream, shape_stream
 # moving_average_fraction. pooled: pixels that the last pooling leaves. deviations: of the initial weights, by layer.
 Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test carry pooled deviations")
 FULL = Profile(
-    "", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32, 1000, 36, {}
+    "", 256, 227, (96, 256, 384, 384, 256), (96, 256, 256), (4096, 4096, 1000), 256, 0.999, 32, 32, 5, 36, {}
 )
-MINI = Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 50, 1, {})
+MINI = Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 5, 1, {})
 STEPS = 2  # frames in a training sequence of a recurrent network
 POSITIONS = 10  # features of data_prep.position
 THESIS_DEVIATION = 0.01  # section 5.1.5
@@ -74,8 +74,8 @@ OURS = {
 OURS_MOTION = "the motion stream's three convolutions and its input of one channel per orientation"
 OURS_POSITION = "which ten position features (data_prep/position.py), standardised by the training videos"
 OURS_RECURRENT = (
-    "256 units (mini: 64) in fc8's place, their fillers and multipliers; a sequence goes on where that of the\n"
-    "batch before left off (sampling running); in validation and prediction one runs through the whole video"
+    "256 units (mini: 64) in fc8's place, their fillers and multipliers; for five batches a sequence goes on where\n"
+    "that of the batch before left off (sampling running); in validation and prediction one runs through the whole video"
 )
 OURS_LRN = "LRN where BatchNorm is, with AlexNet's numbers"
 

@@ -13,10 +13,11 @@ Shuffled, a sequence is any T successive frames of a video the last of which is 
 sampling all such windows are shown once, in an order drawn by seed, before one is shown again; with
 balanced sampling a class is drawn first, then a window whose last frame shows it.
 
-Running, for recurrent networks, sequence n of a batch goes on where sequence n of the batch before left off: the N
-sequences run through the annotated frames of all videos, in order and around, from N places as far apart as can be,
-the first drawn by seed. So a network learns with the state that it has later in a whole video. Every `carry` batches
-all start afresh, with new crops, and a training can go on from there as if it had not been interrupted.
+Running, for recurrent networks, sequence n of a batch goes on where sequence n of the batch before left off, for
+`carry` batches; then all start afresh from other places, drawn by seed but as far apart from each other as can be in
+the annotated frames of all videos, in order and around. So a network learns with a state that has seen carry·T
+frames, and yet sees other frames soon. A training that is interrupted between two such runs can go on as if it had
+not been.
 """
 
 from __future__ import annotations
@@ -144,12 +145,13 @@ def _in_order(plan: Plan, batch: int) -> Places:
 
 def _running(plan: Plan, batch: int) -> Places:
     steps, sequences, count = plan.settings.sequence_length, plan.settings.batch_size, len(plan.frames)
-    first = np.random.RandomState([plan.settings.seed, WINDOW]).randint(count)
-    starts = first + np.arange(sequences) * count // sequences + batch * steps
+    run, turn = divmod(batch, plan.settings.carry)
+    first = np.random.RandomState([plan.settings.seed, WINDOW, run]).randint(count)
+    starts = first + np.arange(sequences) * count // sequences + turn * steps
     around = (starts + np.arange(steps)[:, np.newaxis]) % count
     index = plan.frames[around]
     cont = plan.follows[around].astype(np.int64)
-    if batch % plan.settings.carry == 0:
+    if turn == 0:
         cont[0] = 0
     return _located(plan.timeline, index, plan.timeline.label[index], cont)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, locked, read_json, remove, write_json
@@ -14,6 +14,16 @@ from tools import model
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
 TRAINING = "training.json"
+SETTINGS = (
+    "weights",
+    "iterations",
+    "batch_size",
+    "sequence_length",
+    "solver",
+    "seed",
+    "validate_every",
+    "sampling",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "to train on; `none` trains on all and takes the scores on the training videos themselves",
     )
     parser.add_argument("--output", required=True, metavar="MODEL", help="the folder to write the model to")
+    add_settings(parser)
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that read frames (default 2)")
+    add_gpu(parser)
+    add_quiet(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """What a training can be given besides its network, its data and where it runs: SETTINGS."""
     parser.add_argument("--weights", metavar="FILE", help="a .caffemodel to take conv1 … conv5 from, by name")
     parser.add_argument("--iterations", type=positive, metavar="N", help="default: the solver's max_iter")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="sequences in a batch; default: the network's")
@@ -62,9 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "other (balanced), or in order, so that a recurrent network keeps its state from batch to batch (running); "
         "default: the network's, running for recurrent ones, else uniform",
     )
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that read frames (default 2)")
-    add_gpu(parser)
-    add_quiet(parser)
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """SETTINGS as a command line gave them, None where it did not."""
+    return {name: getattr(args, name) for name in SETTINGS}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,14 +93,7 @@ def run(args: argparse.Namespace) -> int:
         args.dataset,
         args.hold_out,
         args.output,
-        weights=args.weights,
-        iterations=args.iterations,
-        batch_size=args.batch_size,
-        sequence_length=args.sequence_length,
-        solver=args.solver,
-        seed=args.seed,
-        validate_every=args.validate_every,
-        sampling=args.sampling,
+        **settings_of(args),
         workers=args.workers,
         gpu=args.gpu,
         quiet=args.quiet,
@@ -105,11 +118,13 @@ def train(
     workers: int = 2,
     gpu: int | None = None,
     quiet: bool = False,
+    watch: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> model.Model:
     """Train a model, or go on with an interrupted training of the same settings, or return the finished one.
 
     `hold_out` is a list of videos or names separated by commas, or "none". The model keeps the weights of the
     iteration with the highest balanced accuracy on the held-out videos (the earliest of several).
+    `watch` is called after each validation with its row of the learning curve; what it raises ends the training.
     Raises InputError for whatever is wrong with the input, and where `output` holds anything else.
     """
     from tools import backend
@@ -153,7 +168,7 @@ def train(
     with locked(folder), _nothing_without_a_checkpoint(folder, new):
         write_json(folder / TRAINING, {"settings": plan.settings})
         write_prototxt(plan)
-        state = run_training(plan, quiet)
+        state = run_training(plan, quiet, watch)
         options = {
             "hold-out": hold_out if isinstance(hold_out, str) else ",".join(hold_out),
             "weights": weights,
@@ -253,6 +268,7 @@ def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
             "iterations": plan.iterations,
             "best_iteration": state["best"]["iteration"],
             "validation": state["best"]["metrics"],
+            "curve": state["curve"],
             "seconds_per_step": state["training_seconds"] / plan.iterations,
             "pretrained": str(plan.weights) if plan.weights else None,
             "data_fingerprint": plan.settings["data"],

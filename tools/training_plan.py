@@ -19,6 +19,7 @@ from python_layers import settings as data_settings
 from tools import model, network
 
 NOTHING = "none"  # --hold-out none: train on every annotated video
+CARRY = 5  # batches over which training sequences run on, where the network's file does not say
 FRAME_RATES_DIFFER = 0.05  # relative, from which a line says so
 
 COMMENT = """\
@@ -110,8 +111,8 @@ def make_plan(
     validate_every = min(validate_every or rules.test_interval or iterations, iterations)
     seed = seed if seed is not None else max(rules.random_seed, 0)
     sampling = sampling or of_data.get("sampling", "uniform")
-    # Where a training can be interrupted, the state of a recurrent network starts afresh: no snapshot holds it.
-    running = {"carry": validate_every * max(rules.iter_size, 1)} if sampling == "running" else {}
+    passes = validate_every * max(rules.iter_size, 1)
+    running = {"carry": _carry(of_data.get("carry", CARRY), passes)} if sampling == "running" else {}
     steps, own = sequence_length or of_data["sequence_length"], of_data["sequence_length"]
     batch_size = batch_size or max(of_data["batch_size"] * own // steps, 1)
     network.set_sequence_length(net, steps, own, origin)
@@ -196,6 +197,15 @@ def make_plan(
         settings=settings,
         notes=notes,
     )
+
+
+def _carry(wanted: int, passes: int) -> int:
+    """The divisor of `passes`, the batches between two checkpoints, that is nearest to `wanted` by their ratio.
+
+    Where a training can be interrupted, the state of a recurrent network starts afresh: no snapshot holds it.
+    """
+    divisors = [one for one in range(1, passes + 1) if passes % one == 0]
+    return min(divisors, key=lambda one: max(one / wanted, wanted / one))
 
 
 def write_prototxt(plan: Plan) -> None:

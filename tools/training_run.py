@@ -10,8 +10,11 @@ import csv
 import math
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
+
+import numpy as np
 
 from caffe.proto import caffe_pb2
 from data_prep.errors import InputError
@@ -24,12 +27,26 @@ from tools.weights import check_same_shapes, copy_weights
 
 SNAPSHOTS = "snapshots"
 STATE = "state.json"
-COLUMNS = ("iteration", "train_loss", "validation_loss", "accuracy", "balanced_accuracy", "seconds")
+COLUMNS = (
+    "iteration",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "accuracy",
+    "balanced_accuracy",
+    "seconds",
+)
+NUMBERS = COLUMNS[1:]
+Watch = Callable[[Mapping[str, Any]], None]
 SEEDS = 2**31  # Caffe's random_seed is a signed integer
 
 
-def run_training(plan: Plan, quiet: bool = False) -> dict[str, Any]:
-    """Train to the last iteration, from the newest checkpoint where there is one. Returns the final state."""
+def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) -> dict[str, Any]:
+    """Train to the last iteration, from the newest checkpoint where there is one. Returns the final state.
+
+    `watch` is called after each validation with its row of the curve (COLUMNS, and the confusion matrix); what it
+    raises ends the training, which can go on later from there.
+    """
     folder = plan.folder / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     state = read_json(folder / STATE) if (folder / STATE).is_file() else _first_state()
@@ -38,13 +55,15 @@ def run_training(plan: Plan, quiet: bool = False) -> dict[str, Any]:
     solver = _make_solver(plan, folder, state, quiet)
     _check_deploy(plan, solver.net)
     scorer = scoring.Scorer(plan.net, plan.train_val_file, folder / "validation.prototxt")
-    loss_blob = next(layer.top[0] for layer in network.layers_of(plan.net, "TRAIN") if layer.type == "SoftmaxWithLoss")
+    loss = next(layer for layer in network.layers_of(plan.net, "TRAIN") if layer.type == "SoftmaxWithLoss")
     with Progress(plan.iterations, "iterations", "training", quiet) as progress:
         progress.skip(state["iteration"])
         while state["iteration"] < plan.iterations:
-            state = _train_to_next(plan, folder, state, solver, scorer, loss_blob, progress)
+            state = _train_to_next(plan, folder, state, solver, scorer, loss, progress)
             if not quiet:
                 print(_line(state["curve"][-1]), flush=True)
+            if watch:
+                watch(state["curve"][-1])
     return state
 
 
@@ -107,7 +126,7 @@ def _train_to_next(
     state: dict[str, Any],
     solver: Any,
     scorer: scoring.Scorer,
-    loss_blob: str,
+    loss_layer: Any,
     progress: Progress,
 ) -> dict[str, Any]:
     """Train to the next multiple of validate_every, validate, and leave a checkpoint."""
@@ -117,15 +136,17 @@ def _train_to_next(
     load_caffe().set_random_seed((plan.seed + begin + 1) % SEEDS)
     started = time.monotonic()
     total = 0.0
+    seen = np.zeros(2, np.int64)  # annotated frames that were trained on, and those of them classified rightly
     for iteration in range(begin, end):
         solver.step(1)
-        loss = float(solver.net.blobs[loss_blob].data)
+        loss = float(solver.net.blobs[loss_layer.top[0]].data)
         if not math.isfinite(loss):
             raise InputError(
                 f"{plan.folder}: the loss is {loss} at iteration {iteration + 1}; lower base_lr or "
                 "add clip_gradients in a solver of your own (--solver FILE) and train again"
             )
         total += loss
+        seen += _right(*(solver.net.blobs[name].data for name in loss_layer.bottom[:2]))
         progress.update()
     seconds = state["training_seconds"] + time.monotonic() - started
 
@@ -136,10 +157,12 @@ def _train_to_next(
     row = {
         "iteration": end,
         "train_loss": total / (end - begin),
+        "train_accuracy": seen[1] / max(seen[0], 1),
         "validation_loss": scoring.loss_of(scores),
         "accuracy": metrics.accuracy(confusion),
         "balanced_accuracy": metrics.balanced_accuracy(confusion),
         "seconds": seconds,
+        "confusion": confusion.tolist(),
     }
     best = state["best"]
     if best is None or row["balanced_accuracy"] > best["balanced_accuracy"]:
@@ -162,6 +185,14 @@ def _train_to_next(
     write_curve(plan.folder / model.CURVE, state["curve"])
     remove_stale(folder, state)
     return state
+
+
+def _right(scores: np.ndarray, label: np.ndarray) -> tuple[int, int]:
+    """Of the batch that the last forward pass (with iter_size the last of several) saw: annotated frames, and those
+    whose class has the largest score."""
+    label = np.array(label).ravel()
+    best = np.array(scores).reshape(len(label), -1).argmax(axis=1)
+    return int((label >= 0).sum()), int((best == label).sum())
 
 
 def _validate(trained: Any, scorer: scoring.Scorer) -> dict[str, scoring.Scores]:
@@ -197,7 +228,7 @@ def write_curve(path: Path, curve: list[dict[str, Any]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in curve:
-            writer.writerow([row["iteration"], *(f"{row[name]:.6g}" for name in COLUMNS[1:])])
+            writer.writerow([row["iteration"], *(f"{row[name]:.6g}" for name in NUMBERS)])
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -103,10 +103,12 @@ def test_running_sequences_go_on_where_those_of_the_batch_before_left_off():
     assert annotated.index((runs[0].video[0, 1], runs[0].frame[0, 1])) == (first + 5) % 10  # as far apart as can be
 
 
-def test_running_sequences_start_afresh_every_few_batches_with_new_crops():
+def test_running_sequences_start_afresh_elsewhere_every_few_batches_with_new_crops():
     plan = plan_of([0] * 50, shuffle=True, sampling="running", batch_size=3, sequence_length=2, carry=4)
     starts = [frame_plan.places(plan, batch).cont[0].max() for batch in range(9)]
     assert starts == [0, 1, 1, 1, 0, 1, 1, 1, 0]
+    first = [int(frame_plan.places(plan, batch).frame[0, 0]) for batch in range(0, 400, 4)]
+    assert len(set(first)) > 40  # of 50 frames
     crops = [frame_plan.crop_offsets(plan.settings, batch, training=True).tolist() for batch in range(9)]
     assert crops[0] == crops[3] != crops[4] == crops[7]
 

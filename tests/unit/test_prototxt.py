@@ -116,13 +116,29 @@ def test_only_the_convolutions_bear_alexnet_s_names(network):
     assert named == ({f"conv{number}" for number in range(1, 6)} if "shape" in network else set())
 
 
+# Inputs of a unit in the mini network and in the full one, so that signals are alike: their number times the variance.
+FAN_IN = {
+    "conv2": (8 * 25, 48 * 25),
+    "conv3": (32 * 9, 256 * 9),
+    "conv4": (24 * 9, 192 * 9),
+    "conv5": (24 * 9, 192 * 9),
+    "motion_conv2": (8 * 25, 48 * 25),
+    "motion_conv3": (32 * 9, 256 * 9),
+    "fc6_mouse": (32, 256 * 36),
+    "fc7_mouse": (128, 4096),
+    "fc8_mouse": (128, 4096),
+    "fc9": (64, 1000),
+}
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_weights_are_gaussian_and_biases_0_or_1(network):
     found = layers(read_net(network, "train_val")).values()
     for layer in (layer for layer in found if layer.type in ("Convolution", "InnerProduct")):
         parameter = layer.convolution_param if layer.type == "Convolution" else layer.inner_product_param
         assert parameter.weight_filler.type == "gaussian"
-        assert parameter.weight_filler.std == pytest.approx(0.01)
+        inputs_here, inputs_in_full = FAN_IN.get(layer.name, (1, 1)) if network.startswith("mini/") else (1, 1)
+        assert parameter.weight_filler.std == pytest.approx(0.01 * (inputs_in_full / inputs_here) ** 0.5, rel=0.01)
         assert parameter.bias_term and parameter.bias_filler.value in (0, 1)
         assert [(param.lr_mult, param.decay_mult) for param in layer.param] == [(1, 1), (2, 0)]
 
