@@ -27,6 +27,7 @@ COMMANDS = {
     "prepare": ("data_prep.prepare", "turn a dataset's videos into frames and motion images for training"),
     "train": ("tools.train", "train a network on a dataset, holding videos out"),
     "cross-validate": ("tools.cross_validate", "train a network once per held-out video, and measure all of them"),
+    "reproduce": ("tools.reproduce", "train what the thesis's tables and figures need, and write them"),
     "evaluate": ("tools.evaluate", "measure a trained model on annotated videos"),
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
     "plot": ("tools.plot", "draw confusion matrices, learning curves and ethograms"),

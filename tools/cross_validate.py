@@ -6,7 +6,7 @@ import argparse
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -137,7 +137,11 @@ def dashed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def train_all(
-    orders: Sequence[processes.Job], places: Sequence[processes.Slot], iterations: int, progress: Progress
+    orders: Sequence[processes.Job],
+    places: Sequence[processes.Slot],
+    iterations: int,
+    progress: Progress,
+    ended: Callable[[processes.Job, float], None] | None = None,
 ) -> list[str]:
     """Run those trainings that have not ended; returns the faults. `iterations` are those of each."""
     outputs = {order.name: Path(_option(order, "--output")) for order in orders}
@@ -149,7 +153,7 @@ def train_all(
 
     for order in left:
         progress.skip(done(order))
-    return processes.run_jobs(left, places, done, progress)
+    return processes.run_jobs(left, places, done, progress, ended)
 
 
 def iterations_done(folder: Path, iterations: int) -> int:

@@ -57,18 +57,27 @@ def slots(jobs: int | None, gpus: str | None) -> list[Slot]:
     return [Slot(("--workers", "0"), limits)] * count
 
 
-def run_jobs(jobs: Sequence[Job], where: Sequence[Slot], done: Callable[[Job], int], progress: Progress) -> list[str]:
+def run_jobs(
+    jobs: Sequence[Job],
+    where: Sequence[Slot],
+    done: Callable[[Job], int],
+    progress: Progress,
+    ended: Callable[[Job, float], None] | None = None,
+) -> list[str]:
     """Run every job, at most one in a slot at a time, and return the faults, one line each.
 
-    `done` says how many of the progress's pieces a job has done so far, from the files that it writes.
+    `done` says how many of the progress's pieces a job has done so far, from the files that it writes; `ended` is
+    told of each job that has ended well, and the seconds that it took.
     """
     waiting, free = list(reversed(jobs)), list(where)
     running: dict[subprocess.Popen[bytes], tuple[Job, Slot, int]] = {}
+    started: dict[str, float] = {}
     faults: list[str] = []
     with _ended_with_this_process(running):
         while waiting or running:
             while waiting and free:
                 job, slot = waiting.pop(), free.pop()
+                started[job.name] = time.monotonic()
                 running[_start(job, slot)] = (job, slot, done(job))
             time.sleep(POLL)
             for process, (job, slot, counted) in list(running.items()):
@@ -82,6 +91,8 @@ def run_jobs(jobs: Sequence[Job], where: Sequence[Slot], done: Callable[[Job], i
                 free.append(slot)
                 if status:
                     faults.append(f"{job.name}: {_last_words(job, status)}")
+                elif ended:
+                    ended(job, time.monotonic() - started[job.name])
     return faults
 
 

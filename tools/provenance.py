@@ -1,19 +1,31 @@
-"""Where a result comes from: versions, commit, date; written into every model and result file."""
+"""Where a result comes from: versions, commit, machine, date; written into every model and result file."""
 
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def describe() -> dict[str, object]:
-    """Versions of everything a result depends on, the commit of this checkout (None outside one), the date."""
-    return {"versions": versions(), "commit": commit(), "date": now()}
+    """Versions of everything a result depends on, the commit of this checkout (None outside one), machine and date."""
+    return {"versions": versions(), "commit": commit(), "machine": machine(), "date": now()}
+
+
+def machine() -> str:
+    """The processor and the cores that this process may use, such as "2 cores of AMD EPYC"."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):  # Linux has no better place for it
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor)
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{count} core{'s' if count > 1 else ''} of {processor}"
 
 
 def versions() -> dict[str, str]:

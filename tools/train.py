@@ -270,6 +270,7 @@ def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
             "validation": state["best"]["metrics"],
             "curve": state["curve"],
             "seconds_per_step": state["training_seconds"] / plan.iterations,
+            "seconds_per_validation": state["validating_seconds"] / len(state["curve"]),
             "pretrained": str(plan.weights) if plan.weights else None,
             "data_fingerprint": plan.settings["data"],
             "settings": plan.settings,

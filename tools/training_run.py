@@ -68,7 +68,8 @@ def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) ->
 
 
 def _first_state() -> dict[str, Any]:
-    return {"iteration": 0, "snapshot": None, "curve": [], "best": None, "training_seconds": 0.0}
+    times = {"training_seconds": 0.0, "validating_seconds": 0.0}
+    return {"iteration": 0, "snapshot": None, "curve": [], "best": None, **times}
 
 
 def _make_solver(plan: Plan, folder: Path, state: dict[str, Any], quiet: bool) -> Any:
@@ -152,7 +153,9 @@ def _train_to_next(
 
     _need_space(solver.net, folder)
     solver.snapshot()
+    started = time.monotonic()
     scores = _validate(solver.net, scorer)
+    validating = state["validating_seconds"] + time.monotonic() - started
     confusion = scoring.confusion_of(scores, len(plan.dataset.classes))
     row = {
         "iteration": end,
@@ -180,6 +183,7 @@ def _train_to_next(
         "curve": [*state["curve"], row],
         "best": best,
         "training_seconds": seconds,
+        "validating_seconds": validating,
     }
     write_json(folder / STATE, state)
     write_curve(plan.folder / model.CURVE, state["curve"])
