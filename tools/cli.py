@@ -28,6 +28,7 @@ COMMANDS = {
     "train": ("tools.train", "train a network on a dataset, holding videos out"),
     "cross-validate": ("tools.cross_validate", "train a network once per held-out video, and measure all of them"),
     "reproduce": ("tools.reproduce", "train what the thesis's tables and figures need, and write them"),
+    "tune": ("tools.tune", "search learning rate, policy, clipping and decay of a solver"),
     "evaluate": ("tools.evaluate", "measure a trained model on annotated videos"),
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
     "plot": ("tools.plot", "draw confusion matrices, learning curves and ethograms"),

@@ -41,6 +41,10 @@ Watch = Callable[[Mapping[str, Any]], None]
 SEEDS = 2**31  # Caffe's random_seed is a signed integer
 
 
+class Diverged(InputError):
+    """The loss is no number any more: the learning rate is too high."""
+
+
 def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) -> dict[str, Any]:
     """Train to the last iteration, from the newest checkpoint where there is one. Returns the final state.
 
@@ -142,7 +146,7 @@ def _train_to_next(
         solver.step(1)
         loss = float(solver.net.blobs[loss_layer.top[0]].data)
         if not math.isfinite(loss):
-            raise InputError(
+            raise Diverged(
                 f"{plan.folder}: the loss is {loss} at iteration {iteration + 1}; lower base_lr or "
                 "add clip_gradients in a solver of your own (--solver FILE) and train again"
             )

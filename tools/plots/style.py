@@ -24,6 +24,16 @@ def figure(width: float, height: float) -> tuple[Any, Any]:
     return made, made.add_subplot(111)
 
 
+def grid(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
+    """A figure of `width` × `height` inches with rows × columns axes, an array of those."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(made)
+    return made, made.subplots(rows, columns, squeeze=False)
+
+
 def save(made: Any, path: str | Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     with atomic_path(Path(path)) as temporary:

@@ -149,7 +149,7 @@ def make_records(setting: Setting, records: Sequence[Record], places: Sequence[p
 
     def ended(job: processes.Job, _: float = 0) -> None:
         record = of_job[job.name]
-        if all((folder / "model.json").is_file() for _, folder in record.outputs):
+        if not record.file.is_file() and all((folder / "model.json").is_file() for _, folder in record.outputs):
             _write(setting, record)
             if not quiet:
                 print(f"{record.file}: {_sentence(read_json(record.file))}", flush=True)
