@@ -14,23 +14,25 @@ NOT_ANNOTATED = "#E6E6E6"
 DPI = 150
 
 
-def figure(width: float, height: float) -> tuple[Any, Any]:
-    """A figure of `width` × `height` inches and its axes, drawn without a display."""
+def canvas(width: float, height: float) -> Any:
+    """An empty figure of `width` × `height` inches, drawn without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(made)
+    return made
+
+
+def figure(width: float, height: float) -> tuple[Any, Any]:
+    """A figure of `width` × `height` inches and its axes."""
+    made = canvas(width, height)
     return made, made.add_subplot(111)
 
 
 def grid(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
     """A figure of `width` × `height` inches with rows × columns axes, an array of those."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(width, height), dpi=DPI)
-    FigureCanvasAgg(made)
+    made = canvas(width, height)
     return made, made.subplots(rows, columns, squeeze=False)
 
 
