@@ -46,8 +46,8 @@ def plot_examples(
 ) -> None:
     """Draw a frame per class (grey, any size; None where it never occurs) and below them the frames per class."""
     lines = -(-len(classes) // COLUMNS)
-    made = style.canvas(11, 2.05 * lines + 3.2)
-    grid = made.add_gridspec(lines + 1, COLUMNS, height_ratios=[2.0] * lines + [2.6], hspace=0.28, wspace=0.05)
+    made = style.canvas(11, 1.85 * lines + 2.6)
+    grid = made.add_gridspec(lines + 1, COLUMNS, height_ratios=[2.0] * lines + [2.2], hspace=0.22, wspace=0.05)
     for index, (picture, name) in enumerate(zip(pictures, classes)):
         axes = made.add_subplot(grid[index // COLUMNS, index % COLUMNS])
         axes.set_title(name, fontsize=10)

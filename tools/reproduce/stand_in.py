@@ -30,8 +30,8 @@ PLACES = ("left", "middle", "right")
 POSTURES = ("level", "upright")
 CLASSES = tuple(f"{place} {posture}" for place in PLACES for posture in POSTURES)
 STATEMENT = (
-    f"conv1 to conv5 of a stand-in for AlexNet, {NETWORK} trained on {VIDEOS} other simulated cages (seed {SEED}) to "
-    "tell in which third of the picture the animal is and whether it is upright"
+    f"a stand-in for AlexNet ({NETWORK} trained on {VIDEOS} other simulated cages, of seed {SEED}, to tell in which "
+    "third of the picture the animal is and whether it is upright)"
 )
 
 

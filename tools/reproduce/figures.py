@@ -1,0 +1,115 @@
+"""The figures of a reproduction, from its records, its dataset and the networks' prototxt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_prep import dataset as datasets
+from data_prep import video
+from tools import model, network
+from tools.plots.confusion import plot_confusion
+from tools.plots.curves import plot_curves
+from tools.plots.examples import plot_examples, representative_frames
+from tools.plots.network import plot_network
+from tools.reproduce.catalogue import CURVES, DRAWINGS, EXAMPLES, MATRICES, NAMES
+from tools.reproduce.findings import curve_of
+from tools.reproduce.trainings import Setting
+
+YLABELS = {"balanced_accuracy": "balanced accuracy, held-out video", "train_accuracy": "accuracy in training"}
+NOTE = "simulated data"
+WIDE = (EXAMPLES, *DRAWINGS)  # too wide for half a page
+
+
+class Figure(NamedTuple):
+    """A figure that was drawn: its name, its file, and the caption."""
+
+    name: str
+    file: Path
+    caption: str
+
+
+def draw(setting: Setting, cells: Mapping[str, Any], runs: Mapping[str, Any]) -> list[Figure]:
+    """Draw every figure whose records are there into `figures/`; returns them in the thesis's order."""
+    note = NOTE if setting.simulated else ""
+    folder = setting.folder / "figures"
+    found = {EXAMPLES: _examples(setting, folder, note)}
+    found.update({name: _drawing(setting, name, folder) for name in DRAWINGS})
+    for name, curves in CURVES.items():
+        if all(variant.name in runs for variant in curves.variants):
+            found[name] = _curves(name, runs, folder, note)
+    for name, matrix in MATRICES.items():
+        if matrix.cell.name in cells:
+            found[name] = _matrix(name, cells[matrix.cell.name], folder, note)
+    return [found[name] for name in NAMES if name in found]
+
+
+def heading(name: str) -> str:
+    """`Figure 7` for `figure_7`."""
+    return name.replace("_", " ").capitalize()
+
+
+def _examples(setting: Setting, folder: Path, note: str) -> Figure:
+    dataset = setting.dataset
+    stems = [stem for fold in setting.folds for stem in fold.held_out]
+    prepared = {stem: datasets.prepared(dataset, stem) for stem in stems}
+    labels = {
+        stem: datasets.read_labels(dataset.labels(stem), dataset.classes, prepared[stem].frames) for stem in stems
+    }
+    chosen = representative_frames(labels, len(dataset.classes))
+    pictures = [_frame(dataset.videos[at[0]], at[1], prepared[at[0]].meta.get("crop")) if at else None for at in chosen]
+    every = np.concatenate(list(labels.values()))
+    counts = [int((every == index).sum()) for index in range(len(dataset.classes))]
+    file = folder / f"{EXAMPLES}.png"
+    title = "Representative frames, and frames per class"
+    plot_examples(pictures, counts, dataset.classes, file, title, note)
+    caption = (
+        f"{title}: the middle of each class's longest bout; {sum(counts)} annotated frames of {len(stems)} videos."
+    )
+    return Figure(EXAMPLES, file, caption)
+
+
+def _frame(path: Path, index: int, crop: list[int] | None) -> np.ndarray:
+    """One frame of a video, grey uint8, what `prepare --crop` keeps of it."""
+    picture = next(image for number, _, image in video.read_frames(path) if number == index)
+    if crop:
+        top, left, bottom, right = crop
+        picture = picture[top:bottom, left:right]
+    return picture
+
+
+def _drawing(setting: Setting, name: str, folder: Path) -> Figure:
+    graph, title = DRAWINGS[name]
+    full = setting.network(graph)
+    layers = network.read_net(network.find_network(full) / model.DEPLOY).layer
+    file = folder / f"{name}.png"
+    plot_network(layers, file, f"{title} ({full})")
+    return Figure(name, file, f"{title}, drawn from prototxt/{full}/deploy.prototxt.")
+
+
+def _curves(name: str, runs: Mapping[str, Any], folder: Path, note: str) -> Figure:
+    curves = CURVES[name]
+    rows = {variant.legend: curve_of(runs[variant.name]) for variant in curves.variants}
+    drawn = {
+        legend: ([row["iteration"] for row in curve], [row[curves.shows] for row in curve])
+        for legend, curve in rows.items()
+    }
+    record = runs[curves.variants[0].name]
+    file = folder / f"{name}.png"
+    chance = 1 / len(record["classes"])
+    plot_curves(drawn, file, title=curves.title, ylabel=YLABELS[curves.shows], chance=chance, note=note)
+    held_out = ", ".join(record["settings"]["folds"][0]["held_out"])
+    return Figure(
+        name, file, f"{curves.title}. One training each ({record['settings']['network']}), {held_out} held out."
+    )
+
+
+def _matrix(name: str, record: Mapping[str, Any], folder: Path, note: str) -> Figure:
+    title = MATRICES[name].title
+    file = folder / f"{name}.png"
+    pooled = record["pooled"]
+    plot_confusion(np.array(pooled["confusion"]), pooled["classes"], file, title + (f" ({note})" if note else ""))
+    return Figure(name, file, f"{title} ({record['settings']['network']}), {len(record['folds'])} folds together.")
