@@ -97,8 +97,8 @@ def _follows(layer: Any, group: Sequence[Any], readers: Mapping[str, int]) -> bo
     """Whether a layer goes into the box of the one that it reads: nobody else reads that."""
     in_place = set(layer.bottom) == set(layer.top)
     alone = all(readers[blob] <= 1 for blob in layer.bottom)
-    begins = KINDS.get(group[0].type) in ("input", "joining") and layer.type not in SILENT
-    return layer.type in (*FOLLOWERS, *SILENT) and (in_place or alone) and not begins
+    an_input = KINDS.get(group[0].type) == "input" and layer.type not in SILENT
+    return layer.type in (*FOLLOWERS, *SILENT) and (in_place or alone) and not an_input
 
 
 def _columns(count: int, arrows: Sequence[tuple[int, int]]) -> list[int]:
