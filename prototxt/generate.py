@@ -22,9 +22,8 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 SOLVER_MODES = {"": "GPU", "mini": "CPU"}
 THESIS_RATE = 0.01
-# Ours: at the thesis's rate the first steps of RMSProp (rate / sqrt(1 - rms_decay) for every weight) leave some
-# nets from random weights with dead units, so that every frame gets the same class; on either engine. Of six
-# seeds of mini/shape/cnn four to five did on a small simulated dataset, of mini/shape_motion/cnn none.
+# Ours: at the thesis's rate the small recurrent networks learn little, and from random weights the full-size ones end
+# with dead units, so that every frame gets the same class; on either engine (README.md).
 LOW_RATES = {"mini": 0.003}
 
 
@@ -80,7 +79,7 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
 
 def solver_header(folder: str, rate: float = THESIS_RATE) -> str:
     size = "mini networks" if folder else "full-size networks"
-    other = "" if rate == THESIS_RATE else f"base_lr (at the thesis's {THESIS_RATE} some of them collapse),\n"
+    other = "" if rate == THESIS_RATE else f"base_lr (at the thesis's {THESIS_RATE} some of them learn little),\n"
     return comment(
         f"The thesis's solver for the {size}: the values of Nado 2016, section 5.2.",
         MADE_BY,

@@ -128,5 +128,8 @@ def classify(net, features, position, model, profile):
             net[name.replace("fc", "drop")] = L.Dropout(top, in_place=True, dropout_ratio=0.5)
     if model.before:
         top, position = join(net, top, position), None
-    top = recur(net, model.kind, top, profile) if model.kind else rectified(net, "fc8_mouse", top, profile, profile.fc[2])
+    if model.kind:
+        top = recur(net, model.kind, top, profile)
+    else:
+        top = rectified(net, "fc8_mouse", top, profile, profile.fc[2])
     return connect(net, "fc9", join(net, top, position), profile, CLASSES)

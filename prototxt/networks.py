@@ -75,7 +75,8 @@ OURS_MOTION = "the motion stream's three convolutions and its input of one chann
 OURS_POSITION = "which ten position features (data_prep/position.py), standardised by the training videos"
 OURS_RECURRENT = (
     "256 units (mini: 64) in fc8's place, their fillers and multipliers; for five batches a sequence goes on where\n"
-    "that of the batch before left off (sampling running); in validation and prediction one runs through the whole video"
+    "that of the batch before left off (sampling running); in validation and prediction one runs through the\n"
+    "whole video"
 )
 OURS_LRN = "LRN where BatchNorm is, with AlexNet's numbers"
 
