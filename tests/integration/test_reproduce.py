@@ -7,6 +7,7 @@ import json
 
 import pytest
 import tiny
+from PIL import Image
 
 from data_prep.prepare import prepare
 from tools import cli
@@ -47,6 +48,10 @@ def test_what_was_asked_for_is_trained_and_told_beside_the_thesis_s_numbers(made
     assert measured == {("5.2.1", percent, "2"), ("5.3", percent, "2")}
     pictures = {file.stem for file in (made / "figures").iterdir()}
     assert pictures == {"figure_3", "figure_4", "figure_5", "figure_6", "figure_7", "figure_14"}
+    told = Image.open(made / "figures" / "figure_7.png").text
+    assert told["ethocaffe seed"] == "15485863" and told["ethocaffe command"].startswith("ethocaffe reproduce")
+    origin = json.loads((made / "origin.json").read_text())
+    assert told["ethocaffe data"] == origin["data"] and cell["settings"]["data"].startswith(origin["data"][-16:])
     for page in ("README.md", "report.html"):
         text = (made / page).read_text()
         assert "simulated data" not in text and "No weights were given" in text

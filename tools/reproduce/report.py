@@ -1,4 +1,8 @@
-"""tables.csv, folds.csv, README.md, report.html and the figures of a reproduction, from the records that are there."""
+"""tables.csv, folds.csv, README.md, report.html and the figures of a reproduction, from the records that are there.
+
+The pages and the figures carry what they were made with (the figures as texts in the PNG); for the CSV files
+origin.json does.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,9 @@ from string import Template
 from typing import Any
 
 from data_prep import dataset as datasets
-from data_prep.files import atomic_path
+from data_prep.files import atomic_path, write_json
 from tools import provenance
+from tools.plots import style
 from tools.reproduce import figures, tables
 from tools.reproduce.catalogue import OURS, PROFILES
 from tools.reproduce.findings import Finding, findings
@@ -47,6 +52,10 @@ def write_results(setting: Setting) -> list[figures.Figure]:
     tables.write_csv(found, folder / "tables.csv")
     tables.write_folds(found, cells, folder / "folds.csv")
     origin = _origin(setting, [*cells.values(), *runs.values()])
+    facts = {f"ethocaffe {name}": value for name, value in origin}
+    for figure in drawn:
+        style.sign(figure.file, facts)
+    write_json(folder / "origin.json", {"simulated": setting.simulated, **dict(origin)})
     _write(folder / "README.md", _markdown(setting, found, said, drawn, origin))
     _write(folder / "report.html", _page(setting, found, said, drawn, origin))
     return drawn
