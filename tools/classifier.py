@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 import numpy as np
 
 from data_prep import position
@@ -22,7 +24,7 @@ class Classifier:
 
     def __init__(self, model: Model, batch_size: int | None = None):
         self._model = model
-        file = model.path / DEPLOY
+        self._file = file = model.path / DEPLOY
         self._scores = network.probability_blob(network.read_net(file), file)
         caffe = load_caffe()
         with layers_of_file(file):
@@ -48,19 +50,44 @@ class Classifier:
 
     def probabilities(self, batch: feed.Batch) -> np.ndarray:
         """Float32 (n, classes) for the n frames of a batch, n at most batch_size; fewer are filled up."""
+        return self.rows(batch, self._scores).reshape(len(batch.times), -1)
+
+    def rows(self, batch: feed.Batch, blob: str) -> np.ndarray:
+        """What a blob holds of each of the n frames of a batch after the whole forward pass, float32 (n, …)."""
         count = len(batch.times)
         order = self._order()
         rows = np.minimum(order, count - 1)
         for stream, stored in batch.streams.items():
-            blob = self.net.blobs[INPUTS[stream]]
-            blob.data[...] = self._input(stream, stored, blob.data.shape[1])[rows]
+            data = self.net.blobs[INPUTS[stream]].data
+            data[...] = self._input(stream, stored, data.shape[1])[rows]
         if self.recurrent:
             self._mark_starts()
         self.net.forward()
         self._continues = True
-        out = np.empty((self.batch_size, len(self._model.classes)), np.float32)
-        out[order] = np.array(self.net.blobs[self._scores].data).reshape(self.batch_size, -1)
+        out = np.empty((self.batch_size, *self.shape(blob)), np.float32)
+        out[order] = np.array(self.net.blobs[blob].data).reshape(out.shape)
         return out[:count]
+
+    def shape(self, blob: str) -> tuple[int, ...]:
+        """The shape of a frame's row in a blob. Raises InputError for a blob that is not there, or has no row a frame.
+
+        Its first axis is the frames, as in most blobs, or the first two are steps and sequences, as a recurrent
+        layer has them.
+        """
+        if blob not in self.net.blobs:
+            known = [name for name in self.net.blobs if "_split_" not in name]  # those that Caffe itself puts in
+            near = difflib.get_close_matches(blob, known, 1)
+            hint = f"; did you mean {near[0]!r}? Name" if near else "; name"
+            raise InputError(f"{self._file}: there is no blob {blob!r}{hint} one of {', '.join(known)}")
+        shape = tuple(self.net.blobs[blob].data.shape)
+        if self.recurrent and shape[:2] == tuple(self.net.blobs["cont"].data.shape):
+            return shape[2:]
+        if shape[:1] == (self.batch_size,):
+            return shape[1:]
+        raise InputError(
+            f"{self._file}: blob {blob!r} is {'×'.join(map(str, shape))} for {self.batch_size} frames, so there is no "
+            "row for each frame in it; name another blob"
+        )
 
     def _input(self, stream: str, stored: np.ndarray, channels: int) -> np.ndarray:
         settings = self._model.preprocessing

@@ -31,6 +31,7 @@ COMMANDS = {
     "tune": ("tools.tune", "search learning rate, policy, clipping and decay of a solver"),
     "evaluate": ("tools.evaluate", "measure a trained model on annotated videos"),
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
+    "features": ("tools.features", "write a network's features of every frame of videos, for other classifiers"),
     "plot": ("tools.plot", "draw confusion matrices, learning curves and ethograms"),
 }
 

@@ -151,6 +151,11 @@ def score_layer(net: Any, path: Path) -> Any:
         blob = maker.bottom[0]
 
 
+def feature_blob(net: Any, path: Path) -> str:
+    """Name of the blob that the classes' scores are computed from: a network's last features, whatever their name."""
+    return score_layer(net, path).bottom[0]
+
+
 def set_classes(net: Any, count: int, path: Path) -> None:
     """Give the layer that makes the scores one output per class, in place."""
     layer = score_layer(net, path)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from data_prep import video
-from data_prep.files import atomic_path, locked, naming, read_json, remove, sha256, write_json
+from data_prep.files import atomic_path, locked, read_json, remove, write_json
 from data_prep.progress import Progress
-from tools import bouts, feed, predictions
+from tools import bouts, feed, predictions, video_stream
 from tools.classifier import Classifier
 from tools.model import Model
 
@@ -36,23 +37,21 @@ def predict_video(trained: Model, classifier: Classifier, job: Job, progress: Pr
 
 
 def _predict(trained: Model, classifier: Classifier, job: Job, progress: Progress) -> int:
-    identity = {
-        "model": trained.hash,
-        "video": job.video.name,
-        "video_sha256": sha256(job.video),
-        "batch_size": classifier.batch_size,
-    }
+    identity = video_stream.identity(trained, classifier, job.video)
     wanted = {"min_bout": job.min_bout, "annotated_video": job.annotated_video}
     before = read_json(job.folder / DONE) if (job.folder / DONE).is_file() else {}
     complete = job.folder / "predictions.csv"
     started = time.monotonic()
-    if _agrees(before, identity) and complete.is_file():
+    if video_stream.agrees(before, identity) and complete.is_file():
         progress.skip(job.info.frames or 0)
-        if _agrees(before, wanted):
+        if video_stream.agrees(before, wanted):
             return 0
         computed, source = 0, complete
     else:
-        computed = _compute(trained, classifier, job, identity, progress)
+        rows = _rows(job.folder, trained.classes)
+        computed = video_stream.complete(
+            rows, trained, classifier, job.video, identity, classifier.probabilities, progress
+        )
         source = job.folder / PART
     remove(job.folder / DONE)
     _write_results(trained, job, source)
@@ -62,43 +61,29 @@ def _predict(trained: Model, classifier: Classifier, job: Job, progress: Progres
     return computed
 
 
-def _agrees(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return all(found.get(key) == value for key, value in wanted.items())
+def _rows(folder: Path, classes: list[str]) -> video_stream.Rows:
+    """The file of predictions in its temporary place."""
+    part = folder / PART
+
+    def begin() -> None:
+        part.write_text(predictions.header(classes), encoding="utf-8")
+
+    def append(batch: feed.Batch, probabilities: np.ndarray) -> None:
+        frames = range(batch.first, batch.first + len(batch.times))
+        with open(part, "a", encoding="utf-8", newline="") as file:
+            file.write(predictions.rows(frames, batch.times, probabilities, classes))
+
+    return video_stream.Rows((part,), folder / PART_OF, begin, lambda whole: _keep(part, whole), append)
 
 
-def _compute(trained: Model, classifier: Classifier, job: Job, identity: dict[str, Any], progress: Progress) -> int:
-    """Complete the file of predictions in its temporary place, batch by batch."""
-    part, part_of = job.folder / PART, job.folder / PART_OF
-    same = part_of.is_file() and part.is_file() and _agrees(read_json(part_of), identity)
-    start = _keep_whole_batches(part, classifier) if same else 0
-    if not start:
-        with naming(part):
-            part.write_text(predictions.header(trained.classes), encoding="utf-8")
-        write_json(part_of, identity)
-    progress.skip(start)
-    classifier.start()
-    computed = 0
-    made = feed.batches(job.video, trained.preprocessing, trained.streams, classifier.batch_size, start)
-    with naming(part), open(part, "a", encoding="utf-8", newline="") as file, closing(made):
-        for batch in made:
-            frames = range(batch.first, batch.first + len(batch.times))
-            file.write(predictions.rows(frames, batch.times, classifier.probabilities(batch), trained.classes))
-            file.flush()
-            computed += len(frames)
-            progress.update(len(frames))
-    return computed
-
-
-def _keep_whole_batches(part: Path, classifier: Classifier) -> int:
-    """Cut a file of predictions after its last whole batch; returns the number of frames kept."""
-    if classifier.recurrent:  # its state after those batches is not known
-        return 0
+def _keep(part: Path, whole: int) -> int:
+    """Cut a file of predictions after its last multiple of `whole` rows; returns the number of rows kept."""
     ends = [0]
     with open(part, "rb") as file:
         for line in file:
             ends.append(ends[-1] + len(line) if line.endswith(b"\n") else ends[-1])
     rows = max(0, sum(end > start for start, end in zip(ends, ends[1:])) - 1)
-    kept = rows - rows % classifier.batch_size
+    kept = rows - rows % whole
     if kept:
         os.truncate(part, ends[kept + 1])
     return kept

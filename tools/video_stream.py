@@ -1,0 +1,80 @@
+"""A video through a net into files that grow by a row per frame: gone on with after an interruption, whole or absent.
+
+What is being written lies under temporary names in the video's folder, beside a file that says what it is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+from data_prep.files import naming, read_json, sha256, write_json
+from data_prep.progress import Progress
+from tools import feed
+from tools.classifier import Classifier
+from tools.model import Model
+
+
+class Rows(NamedTuple):
+    """Files that grow by a row per frame.
+
+    files: where they lie. about: the file that says what they are of. begin: make them empty. keep(n): cut them
+    after the last multiple of n rows, and return how many are left. append: add the rows of a batch.
+    """
+
+    files: tuple[Path, ...]
+    about: Path
+    begin: Callable[[], None]
+    keep: Callable[[int], int]
+    append: Callable[[feed.Batch, np.ndarray], None]
+
+
+def identity(trained: Model, classifier: Classifier, video: Path) -> dict[str, Any]:
+    """What rows depend on, so that rows of something else are not gone on with."""
+    return {
+        "model": trained.hash,
+        "video": video.name,
+        "video_sha256": sha256(video),
+        "batch_size": classifier.batch_size,
+    }
+
+
+def agrees(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether `found` says of everything in `wanted` the same."""
+    return all(found.get(key) == value for key, value in wanted.items())
+
+
+def complete(
+    rows: Rows,
+    trained: Model,
+    classifier: Classifier,
+    video: Path,
+    of: Mapping[str, Any],
+    compute: Callable[[feed.Batch], np.ndarray],
+    progress: Progress,
+) -> int:
+    """Append the rows that are missing, batch by batch; returns the number of frames computed now.
+
+    `of` is the rows' `identity` and whatever else they depend on; `compute` gives a row per frame of a batch.
+    """
+    same = rows.about.is_file() and all(file.is_file() for file in rows.files) and agrees(read_json(rows.about), of)
+    # A recurrent net's state after the rows that are there is not known, so it starts again.
+    start = rows.keep(classifier.batch_size) if same and not classifier.recurrent else 0
+    computed = 0
+    with naming(rows.files[0]):
+        if not start:
+            rows.begin()
+            write_json(rows.about, dict(of))
+        progress.skip(start)
+        classifier.start()
+        made = feed.batches(video, trained.preprocessing, trained.streams, classifier.batch_size, start)
+        with closing(made):
+            for batch in made:
+                rows.append(batch, compute(batch))
+                computed += len(batch.times)
+                progress.update(len(batch.times))
+    return computed
