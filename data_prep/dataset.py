@@ -126,6 +126,12 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
     return classes
 
 
+def read_label_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The classes that the header of a labels file names, in the order of its columns; `read_labels` checks them."""
+    header = next(csv.reader(io.StringIO(_read_text(Path(path)))), [])
+    return tuple(cell.strip() for cell in header[1:])
+
+
 def read_labels(
     path: str | os.PathLike[str], classes: Sequence[str], frames: int | None = None
 ) -> np.ndarray:

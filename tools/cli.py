@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": ("tools.evaluate", "measure a trained model on annotated videos"),
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
     "features": ("tools.features", "write a network's features of every frame of videos, for other classifiers"),
+    "agreement": ("tools.agreement", "measure how far people who annotated the same videos agree"),
     "plot": ("tools.plot", "draw confusion matrices, learning curves and ethograms"),
 }
 

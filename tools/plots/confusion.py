@@ -11,10 +11,17 @@ from tools import metrics
 from tools.plots import style
 
 
-def plot_confusion(confusion: np.ndarray, classes: Sequence[str], path: str | Path, title: str = "") -> None:
+def plot_confusion(
+    confusion: np.ndarray,
+    classes: Sequence[str],
+    path: str | Path,
+    title: str = "",
+    sides: tuple[str, str] = ("true", "predicted"),
+) -> None:
     """Draw counts (classes, classes), row = true class, as a PNG: rows in percent, classes in order.
 
-    The balanced accuracy stands in the title; rows of classes without a frame are hatched.
+    The balanced accuracy stands in the title; rows of classes without a frame are hatched. `sides` says what rows and
+    columns are.
     """
     count = len(classes)
     share = metrics.row_normalised(confusion) * 100
@@ -22,7 +29,7 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str], path: str | Pa
     made, axes = style.figure(side + 0.6, side)
     image = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=100)
     bar = made.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label("% of the true class's frames")
+    bar.set_label(f"% of the frames of the class ({sides[0]})")
 
     size = 9 if count <= 12 else 7
     for row, column in np.ndindex(count, count):
@@ -51,8 +58,8 @@ def plot_confusion(confusion: np.ndarray, classes: Sequence[str], path: str | Pa
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set_xlabel(sides[1])
+    axes.set_ylabel(sides[0])
     score = f"balanced accuracy {100 * metrics.balanced_accuracy(confusion):.1f} %"
     axes.set_title(f"{title}\n{score}" if title else score, fontsize=11)
     style.save(made, path)

@@ -1,0 +1,127 @@
+"""How far annotators agree on the class of each frame: shares and kappas; numpy only.
+
+Labels are class indices, −1 where a frame is not annotated. A confusion matrix of two annotators has a row per class
+that the first gave and a column per class that the second gave (`tools.metrics.confusion_matrix`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from tools import metrics
+
+
+def common(labels: np.ndarray) -> np.ndarray:
+    """Which frames all annotators annotated, bool (frames,), of labels (annotators, frames)."""
+    return (labels >= 0).all(axis=0)
+
+
+def counts(labels: np.ndarray, classes: int) -> np.ndarray:
+    """How many annotators gave each class, int64 (frames, classes), of labels (annotators, frames), none of them −1."""
+    return (labels[:, :, np.newaxis] == np.arange(classes)).sum(axis=0, dtype=np.int64)
+
+
+def cohen_kappa(confusion: np.ndarray) -> float:
+    """Cohen's kappa of two annotators, −1 … 1: (p_o − p_e) / (1 − p_e), with p_o the share of frames on which they
+    agree and p_e that expected of two who give classes as often as they do, but independently (Cohen 1960, "A
+    coefficient of agreement for nominal scales"). nan without a frame, and where both give one and the same class
+    throughout: chance alone would then agree always."""
+    confusion = np.asarray(confusion, np.int64)
+    frames = int(confusion.sum())
+    chance = int(confusion.sum(axis=0) @ confusion.sum(axis=1))
+    if frames == 0 or chance == frames * frames:
+        return float("nan")
+    expected = chance / frames**2
+    return float((np.trace(confusion) / frames - expected) / (1 - expected))
+
+
+def fleiss_kappa(given: np.ndarray) -> float:
+    """Fleiss' kappa of n ≥ 2 annotators, at most 1, of `counts`: int (frames, classes), each row adding up to n.
+
+    (P̄ − P̄_e) / (1 − P̄_e), with P̄ the mean over the frames of the share of pairs of annotators that agree, and P̄_e
+    the sum of the squared shares of the classes in all that was given (Fleiss 1971, "Measuring nominal scale agreement
+    among many raters"). nan without a frame, and where only one class was given.
+    Raises ValueError where rows add up to different numbers or to less than 2.
+    """
+    given = np.asarray(given, np.int64)
+    if not len(given):
+        return float("nan")
+    _annotators(given)
+    shares = given.sum(axis=0) / given.sum()
+    if shares.max() == 1:
+        return float("nan")
+    expected = float((shares**2).sum())
+    return (pair_agreement(given) - expected) / (1 - expected)
+
+
+def pair_agreement(given: np.ndarray) -> float:
+    """P̄ of `fleiss_kappa`, 0 … 1: how often two annotators agree on a frame, over all frames and pairs; of two, the
+    share of frames on which they agree. nan without a frame."""
+    given = np.asarray(given, np.int64)
+    if not len(given):
+        return float("nan")
+    size = _annotators(given)
+    return float((given * (given - 1)).sum() / (len(given) * size * (size - 1)))
+
+
+def class_agreement(given: np.ndarray) -> np.ndarray:
+    """For each class how often, where one annotator gave it, another one did too, 0 … 1, float (classes,); nan where
+    nobody gave it. Σ n_ij (n_ij − 1) / ((n − 1) Σ n_ij) over the frames i (Fleiss 1971); of two annotators,
+    2·both / (first's frames + second's frames)."""
+    given = np.asarray(given, np.int64)
+    if not len(given):
+        return np.full(given.shape[1], np.nan)
+    both = (given * (given - 1)).sum(axis=0).astype(float)
+    possible = (_annotators(given) - 1) * given.sum(axis=0)
+    return np.divide(both, possible, out=np.full(both.shape, np.nan), where=possible > 0)
+
+
+def summary(labels: np.ndarray, annotators: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    """All of it over the frames that all annotated, of labels (annotators, frames), ready for JSON (what is undefined
+    is None). Balanced accuracies are those of one annotator measured against another (thesis, section 4.4)."""
+    shown = common(labels)
+    kept = labels[:, shown]
+    given = counts(kept, len(classes))
+    total = given.sum(axis=0)
+    return {
+        "frames": int(shown.sum()),
+        "frames_left_out": int((~shown).sum()),
+        "agreement": _or_none(pair_agreement(given)),
+        "all_agree": float((given == len(annotators)).any(axis=1).mean()) if len(given) else None,
+        "fleiss_kappa": _or_none(fleiss_kappa(given)),
+        "per_class": {
+            name: {"agreement": _or_none(share), "given": int(number)}
+            for name, share, number in zip(classes, class_agreement(given), total)
+        },
+        "pairs": [
+            _pair(kept[[one, other]], [annotators[one], annotators[other]], len(classes))
+            for one, other in combinations(range(len(annotators)), 2)
+        ],
+    }
+
+
+def _pair(labels: np.ndarray, names: list[str], classes: int) -> dict[str, Any]:
+    confusion = metrics.confusion_matrix(labels[0], labels[1], classes)
+    return {
+        "annotators": names,
+        "agreement": _or_none(metrics.accuracy(confusion)),
+        "cohen_kappa": _or_none(cohen_kappa(confusion)),
+        "balanced_accuracy_of_second": _or_none(metrics.balanced_accuracy(confusion)),
+        "balanced_accuracy_of_first": _or_none(metrics.balanced_accuracy(confusion.T)),
+        "confusion": confusion.tolist(),
+    }
+
+
+def _annotators(given: np.ndarray) -> int:
+    size = int(given[0].sum())
+    if size < 2 or (given.sum(axis=1) != size).any():
+        raise ValueError("every frame needs the same number of annotators, at least 2")
+    return size
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
