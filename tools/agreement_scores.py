@@ -17,7 +17,7 @@ from tools import metrics
 
 def common(labels: np.ndarray) -> np.ndarray:
     """Which frames all annotators annotated, bool (frames,), of labels (annotators, frames)."""
-    return (labels >= 0).all(axis=0)
+    return np.asarray((labels >= 0).all(axis=0))
 
 
 def counts(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 
 from data_prep import position
@@ -69,25 +67,9 @@ class Classifier:
         return out[:count]
 
     def shape(self, blob: str) -> tuple[int, ...]:
-        """The shape of a frame's row in a blob. Raises InputError for a blob that is not there, or has no row a frame.
-
-        Its first axis is the frames, as in most blobs, or the first two are steps and sequences, as a recurrent
-        layer has them.
-        """
-        if blob not in self.net.blobs:
-            known = [name for name in self.net.blobs if "_split_" not in name]  # those that Caffe itself puts in
-            near = difflib.get_close_matches(blob, known, 1)
-            hint = f"; did you mean {near[0]!r}? Name" if near else "; name"
-            raise InputError(f"{self._file}: there is no blob {blob!r}{hint} one of {', '.join(known)}")
-        shape = tuple(self.net.blobs[blob].data.shape)
-        if self.recurrent and shape[:2] == tuple(self.net.blobs["cont"].data.shape):
-            return shape[2:]
-        if shape[:1] == (self.batch_size,):
-            return shape[1:]
-        raise InputError(
-            f"{self._file}: blob {blob!r} is {'×'.join(map(str, shape))} for {self.batch_size} frames, so there is no "
-            "row for each frame in it; name another blob"
-        )
+        """The shape of a frame's row in a blob. Raises InputError as `network.row_shape` does."""
+        shapes = {name: tuple(one.data.shape) for name, one in self.net.blobs.items()}
+        return network.row_shape(shapes, blob, self.batch_size, shapes.get("cont"), self._file)
 
     def _input(self, stream: str, stored: np.ndarray, channels: int) -> np.ndarray:
         settings = self._model.preprocessing

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, write_json
-from data_prep.progress import Progress
 from tools import bouts, metrics, model, predictions
 from tools.arguments import add_gpu, add_quiet
 
@@ -56,32 +54,15 @@ def evaluate(
     Writes to `output` metrics.json (last), confusion_matrix.csv and .png, and per video predictions.csv (its
     annotated frames) and ethogram.png.
     """
-    from tools import backend, network, provenance, scoring
+    from tools import backend, prepared_videos, provenance, scoring
 
     trained = model.load(model_path)
     dataset = datasets.open_dataset(dataset_path)
     stems = _videos(trained, dataset, videos)
-    prepared = {stem: datasets.prepared(dataset, stem, trained.streams) for stem in stems}
-    for video in prepared.values():
-        _check_preparation(trained, dataset, video)
-
     backend.use_device(gpu)
-    origin = trained.path / model.TRAIN_VAL
-    with tempfile.TemporaryDirectory() as folder:
-        scorer = scoring.Scorer(
-            network.read_net(origin),
-            origin,
-            Path(folder) / "net.prototxt",
-            videos=stems,
-            dataset=str(dataset.path.resolve()),
-            workers=workers,
-        )
-        scorer.net.copy_from(str(trained.path / model.WEIGHTS))
-        with Progress(scorer.batches, "batches", "evaluating", quiet) as progress:
-            scores = scorer.run(progress)
-    scores = {
-        stem: score._replace(truth=_in_model_order(score.truth, dataset, trained)) for stem, score in scores.items()
-    }
+    seen = prepared_videos.read(trained, dataset, stems, workers=workers, label="evaluating", quiet=quiet)
+    scores = {stem: scoring.scores_of(one) for stem, one in seen.items()}
+    prepared = {stem: datasets.prepared(dataset, stem) for stem in stems}
 
     confusion = scoring.confusion_of(scores, len(trained.classes))
     whole = [_whole_video(scores[stem], prepared[stem].frames) for stem in stems]
@@ -124,31 +105,6 @@ def _videos(trained: model.Model, dataset: datasets.Dataset, videos: str | Seque
     if not annotated:
         raise InputError(f"{dataset.path / 'labels'}: no video is annotated; only annotated ones can be evaluated")
     return [stem for stem in trained.info["held_out"] if stem in annotated] or annotated
-
-
-def _check_preparation(trained: model.Model, dataset: datasets.Dataset, video: datasets.Prepared) -> None:
-    """Raise InputError if the video was prepared in another way than the model's training videos."""
-    wanted = (trained.preprocessing["stored_size"], trained.preprocessing["region"])
-    found = (video.meta["size"], video.meta.get("crop"))
-    if found != wanted:
-        crop = f" --crop {','.join(map(str, wanted[1]))}" if wanted[1] else ""
-        raise InputError(
-            f"{video.path}: prepared with size {found[0]} and crop {found[1]}, the model's videos with "
-            f"size {wanted[0]} and crop {wanted[1]}; run "
-            f"`ethocaffe prepare {dataset.path} --size {wanted[0]}{crop}`"
-        )
-
-
-def _in_model_order(truth: np.ndarray, dataset: datasets.Dataset, trained: model.Model) -> np.ndarray:
-    """Class indices of the dataset as those of the model, by name."""
-    for index in np.unique(truth):
-        if dataset.classes[index] not in trained.classes:
-            raise InputError(
-                f"{dataset.path / 'classes.txt'}: the model does not know the class "
-                f"{dataset.classes[index]!r} (it knows {', '.join(trained.classes)})"
-            )
-    order = [trained.classes.index(name) if name in trained.classes else -1 for name in dataset.classes]
-    return np.array(order)[truth]
 
 
 def _whole_video(scores: Any, frames: int) -> tuple[np.ndarray, np.ndarray]:

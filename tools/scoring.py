@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,15 @@ class Scores(NamedTuple):
     probabilities: np.ndarray
 
 
+class Seen(NamedTuple):
+    """Of one video's annotated frames, in order: their numbers (n,), true class indices (n,) in the dataset's order,
+    and what each blob that was asked for holds of them, float32 (n, values)."""
+
+    frames: np.ndarray
+    truth: np.ndarray
+    values: list[np.ndarray]
+
+
 class Scorer:
     """A TEST net that reads some videos of a dataset.
 
@@ -32,8 +41,9 @@ class Scorer:
     """
 
     def __init__(self, source: Any, origin: Path, file: Path, **data: Any):
-        self._blob = network.score_blob(source, origin)
-        net = _leading_to(source, self._blob)
+        self._origin = origin
+        self.score_blob = network.score_blob(source, origin)
+        net = _leading_to(source, self.score_blob)
         network.fill_data(net, "TEST", origin, shuffle=False, start_batch=0, **data)
         self._plan = frame_plan.read_plan(
             settings.parse(network.data_layer(net, "TEST", origin).python_param.param_str)
@@ -50,24 +60,36 @@ class Scorer:
 
     def run(self, progress: Progress | None = None) -> dict[str, Scores]:
         """Scores by video; `progress` counts batches."""
+        return {stem: scores_of(seen) for stem, seen in self.read([self.score_blob], progress).items()}
+
+    def read(self, blobs: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
+        """What blobs hold of each annotated frame, by video; `progress` counts batches. Raises InputError as
+        `network.row_shape` does."""
+        size = self._plan.settings.sequence_length * self._plan.settings.batch_size
+        shapes = {name: tuple(blob.data.shape) for name, blob in self.net.blobs.items()}
+        for name in blobs:
+            network.row_shape(shapes, name, size, shapes.get("cont"), self._origin)
         seen: list[tuple[np.ndarray, ...]] = []
         for batch in range(self.batches):
             self.net.forward()
-            scores = np.array(self.net.blobs[self._blob].data, dtype=np.float32)
             places = frame_plan.places(self._plan, batch)
             shown = places.label.ravel() >= 0
-            rows = scores.reshape(places.label.size, -1)[shown]
-            seen.append((places.video.ravel()[shown], places.frame.ravel()[shown], places.label.ravel()[shown], rows))
+            rows = [np.array(self.net.blobs[name].data, np.float32).reshape(size, -1)[shown] for name in blobs]
+            seen.append((places.video.ravel()[shown], places.frame.ravel()[shown], places.label.ravel()[shown], *rows))
             if progress:
                 progress.update()
-        video, frame, truth, scores = (np.concatenate(column) for column in zip(*seen))
-        probabilities = softmax(scores)
+        video, frame, truth, *values = (np.concatenate(column) for column in zip(*seen))
         out = {}
         for index, stem in enumerate(self._plan.settings.videos):
             order = np.flatnonzero(video == index)
             order = order[np.argsort(frame[order])]
-            out[stem] = Scores(frame[order], truth[order], probabilities[order])
+            out[stem] = Seen(frame[order], truth[order], [one[order] for one in values])
         return out
+
+
+def scores_of(seen: Seen) -> Scores:
+    """The scores of what was seen with the blob of the scores as the first."""
+    return Scores(seen.frames, seen.truth, softmax(seen.values[0]))
 
 
 def confusion_of(scores: Mapping[str, Scores], classes: int) -> np.ndarray:
