@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep import position
 from data_prep.errors import InputError
-from tools import feed, network
+from tools import blob_rows, feed, network
 from tools.backend import layers_of_file, load_caffe
 from tools.model import DEPLOY, WEIGHTS, Model
 
@@ -67,9 +67,9 @@ class Classifier:
         return out[:count]
 
     def shape(self, blob: str) -> tuple[int, ...]:
-        """The shape of a frame's row in a blob. Raises InputError as `network.row_shape` does."""
+        """The shape of a frame's row in a blob. Raises InputError as `blob_rows.row_shape` does."""
         shapes = {name: tuple(one.data.shape) for name, one in self.net.blobs.items()}
-        return network.row_shape(shapes, blob, self.batch_size, shapes.get("cont"), self._file)
+        return blob_rows.row_shape(shapes, blob, self.batch_size, shapes.get("cont"), self._file)
 
     def _input(self, stream: str, stored: np.ndarray, channels: int) -> np.ndarray:
         settings = self._model.preprocessing

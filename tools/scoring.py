@@ -10,7 +10,7 @@ import numpy as np
 
 from data_prep.progress import Progress
 from python_layers import frame_plan, settings
-from tools import metrics, network
+from tools import blob_rows, metrics, network
 from tools.backend import layers_of_file, load_caffe
 
 
@@ -64,11 +64,11 @@ class Scorer:
 
     def read(self, blobs: Sequence[str], progress: Progress | None = None) -> dict[str, Seen]:
         """What blobs hold of each annotated frame, by video; `progress` counts batches. Raises InputError as
-        `network.row_shape` does."""
+        `blob_rows.row_shape` does."""
         size = self._plan.settings.sequence_length * self._plan.settings.batch_size
         shapes = {name: tuple(blob.data.shape) for name, blob in self.net.blobs.items()}
         for name in blobs:
-            network.row_shape(shapes, name, size, shapes.get("cont"), self._origin)
+            blob_rows.row_shape(shapes, name, size, shapes.get("cont"), self._origin)
         seen: list[tuple[np.ndarray, ...]] = []
         for batch in range(self.batches):
             self.net.forward()
