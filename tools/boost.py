@@ -39,8 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the folder for metrics, plots and the held-out videos' predictions. The trees are not kept: the same "
         "command and seed fit them again",
     )
-    parser.add_argument("--estimators", type=positive, default=100, metavar="N", help="trees at most (default 100)")
-    parser.add_argument("--depth", type=positive, default=4, metavar="D", help="of a tree at most (default 4)")
+    parser.add_argument(
+        "--estimators",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="trees at most (default 100): one that makes no error on the training frames is the last",
+    )
+    parser.add_argument(
+        "--depth",
+        type=positive,
+        default=4,
+        metavar="D",
+        help="of a tree at most (default 4); shallower ones for a network that knows its training frames by heart",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="K", help="settles ties between features (default 1)")
     parser.add_argument(
         "--blob",
@@ -108,8 +120,8 @@ def boost(
     features = np.concatenate([seen.values[1] for seen in fitted_to.values()])
     if (features == features[0]).all():
         raise InputError(
-            f"{trained.path}: blob {name!r} is the same for every training frame, so it tells nothing; train the network "
-            "until it learns, or name another --blob"
+            f"{trained.path}: blob {name!r} is the same for every training frame, so it tells nothing; train the "
+            "network until it learns, or name another --blob"
         )
     with Progress(estimators, "trees", "boosting", quiet) as progress:
         boosted = boosting.fit(features, truth, len(trained.classes), estimators, depth, seed, progress)
@@ -160,8 +172,8 @@ def table(result: Mapping[str, Any]) -> list[str]:
     plain, boosted = result["plain"], result["boosted"]
     data = "Simulated data. " if result["simulated"] else ""
     lines = [
-        f"{data}{result['network']}, AdaBoost on {result['blob']} ({result['trees']} trees of depth {result['depth']}, "
-        f"seed {result['seed']}), on {', '.join(result['held_out'])}:",
+        f"{data}{result['network']}, AdaBoost on {result['blob']} ({result['trees']} of {result['estimators']} trees "
+        f"of depth {result['depth']}, seed {result['seed']}), on {', '.join(result['held_out'])}:",
         "",
         "| | training frames | frames | network | boosted |",
         "|---|---:|---:|---:|---:|",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from tools.features import features
 from tools.predict import predict
 from tools.train import train
 
+REPOSITORY = Path(__file__).parents[2]
 FRAMES = 90
 
 
@@ -163,3 +165,20 @@ def test_several_videos_go_to_a_folder_each_and_a_bad_one_stops_no_other(place, 
     assert cli.main(["features", *given, "--output", str(place / "several"), "--quiet"]) == 1
     assert "1 of 3 videos failed" in capsys.readouterr().err
     assert sorted(path.name for path in (place / "several").iterdir()) == ["v0", "v1"]
+
+
+def test_real_caffe_makes_the_same_features(place, real_caffe):
+    box = place / "box"
+    for room in ("data_prep", "python_layers", "prototxt", "tools"):
+        shutil.copytree(REPOSITORY / room, box / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for model in ("cnn", "three"):
+        shutil.copytree(place / model, box / model)
+        shutil.copy(video(place), box)
+        real_caffe(
+            box, "python3", "-m", "tools.cli", "features", model, "v0.mp4", "--output", f"{model}_out", "--quiet"
+        )
+        ours, times, _ = extract(place, f"{model}_engine", model)
+        with h5py.File(box / f"{model}_out" / "v0" / "features.h5") as file:
+            scale = np.abs(ours).max()
+            np.testing.assert_allclose(file["features"][:], ours, rtol=0, atol=1e-5 * scale)
+            np.testing.assert_allclose(file["times"][:], times, rtol=0, atol=1e-9)
