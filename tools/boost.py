@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth",
         type=positive,
-        default=4,
+        default=1,
         metavar="D",
-        help="of a tree at most (default 4); shallower ones for a network that knows its training frames by heart",
+        help="of a tree at most (default 1, scikit-learn's own): deeper ones learn the training videos by heart sooner",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="K", help="settles ties between features (default 1)")
     parser.add_argument(
@@ -87,7 +87,7 @@ def boost(
     output: str | Path,
     *,
     estimators: int = 100,
-    depth: int = 4,
+    depth: int = 1,
     seed: int = 1,
     blob: str | None = None,
     workers: int = 1,
