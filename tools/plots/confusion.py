@@ -29,7 +29,7 @@ def plot_confusion(
     made, axes = style.figure(side + 0.6, side)
     image = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=100)
     bar = made.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label(f"% of the frames of the class ({sides[0]})")
+    bar.set_label("% of the row's frames")
 
     size = 9 if count <= 12 else 7
     for row, column in np.ndindex(count, count):
