@@ -68,7 +68,8 @@ class Classifier:
 
     def shape(self, blob: str) -> tuple[int, ...]:
         """The shape of a frame's row in a blob. Raises InputError as `blob_rows.row_shape` does."""
-        shapes = {name: tuple(one.data.shape) for name, one in self.net.blobs.items()}
+        # Not of their data, which would be fetched from the GPU.
+        shapes = {name: tuple(one.shape) for name, one in self.net.blobs.items()}
         return blob_rows.row_shape(shapes, blob, self.batch_size, shapes.get("cont"), self._file)
 
     def _input(self, stream: str, stored: np.ndarray, channels: int) -> np.ndarray:

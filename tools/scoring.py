@@ -66,7 +66,7 @@ class Scorer:
         """What blobs hold of each annotated frame, by video; `progress` counts batches. Raises InputError as
         `blob_rows.row_shape` does."""
         size = self._plan.settings.sequence_length * self._plan.settings.batch_size
-        shapes = {name: tuple(blob.data.shape) for name, blob in self.net.blobs.items()}
+        shapes = {name: tuple(blob.shape) for name, blob in self.net.blobs.items()}
         for name in blobs:
             blob_rows.row_shape(shapes, name, size, shapes.get("cont"), self._origin)
         seen: list[tuple[np.ndarray, ...]] = []
