@@ -111,9 +111,10 @@ def make_plan(
     validate_every = min(validate_every or rules.test_interval or iterations, iterations)
     seed = seed if seed is not None else max(rules.random_seed, 0)
     sampling = sampling or of_data.get("sampling", "uniform")
-    passes = validate_every * max(rules.iter_size, 1)
-    running = {"carry": _carry(of_data.get("carry", CARRY), passes)} if sampling == "running" else {}
     steps, own = sequence_length or of_data["sequence_length"], of_data["sequence_length"]
+    # Longer sequences run on for fewer batches, that is for as many frames.
+    carry = max(of_data.get("carry", CARRY) * own // steps, 1)
+    running = {"carry": _carry(carry, validate_every * max(rules.iter_size, 1))} if sampling == "running" else {}
     batch_size = batch_size or max(of_data["batch_size"] * own // steps, 1)
     network.set_sequence_length(net, steps, own, origin)
     normalisation = _normalisation(videos, trained, of_data["streams"])
