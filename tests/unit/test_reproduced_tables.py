@@ -136,3 +136,25 @@ def test_the_stand_in_s_labels_say_where_the_animal_is_and_whether_it_is_upright
     labels = stand_in.labels_of(rows).tolist()
     assert [stand_in.CLASSES[label] for label in labels[:3]] == ["left level", "middle upright", "right level"]
     assert labels[3] == -1
+
+
+def run(*accuracies):
+    rows = [
+        {"iteration": 25 * at, "balanced_accuracy": one, "train_accuracy": one} for at, one in enumerate(accuracies)
+    ]
+    return {"curves": {"cage_1": rows}, "classes": ["rest", "walk"]}
+
+
+def test_single_trainings_are_compared_by_how_far_seeds_are_apart():
+    runs = {f"seed_{number}": run(0.5, 0.50 + 0.02 * number) for number in range(5)}  # highest 50, 52 … 58: s.d. 3.2
+    names = [variant.name for variant in CURVES["figure_9"].variants]
+    runs.update({name: run(0.5, 0.6) for name in names})
+    found = {one.source: one for one in findings.findings({}, runs, PUBLISHED, simulated=False)}
+    assert found["figure 9"].verdict == findings.NOT and found["figure 13"].verdict == findings.SHOWS
+    for solver in ("sgd_0.9", "sgd_0.6"):
+        runs[solver] = run(0.5, 0.53)  # 7 points lower: more than twice 3.2
+    found = {one.source: one for one in findings.findings({}, runs, PUBLISHED, simulated=False)}
+    assert found["figure 9"].verdict == findings.SHOWS and "6.3" in found["figure 9"].measured
+    without = {name: record for name, record in runs.items() if not name.startswith("seed")}
+    found = {one.source: one for one in findings.findings({}, without, PUBLISHED, simulated=False)}
+    assert found["figure 9"].verdict == findings.SINGLE
