@@ -59,6 +59,7 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
         networks.OURS_MOTION: "motion" in network.streams,
         networks.OURS_POSITION: "position" in network.streams,
         networks.OURS_RECURRENT: model.kind,
+        networks.OURS_GRU: model.kind == "GRU",
         networks.OURS_LRN: model.lrn,
     }
     ours = ";\n".join([networks.OURS[profile.folder], *(part for part, told in parts.items() if told)])
@@ -67,7 +68,10 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
         if model.lrn
         else "BatchNorm after pool1 and pool2 in place of LRN,\nno dropout"
     )
-    last = f"an {model.kind} in fc8's place" if model.kind else "an additional fully connected layer"
+    recurrent = {"GRU": "a GRU in fc8's place, which section 6 proposes"}.get(
+        model.kind, f"an {model.kind} in fc8's place"
+    )
+    last = recurrent if model.kind else "an additional fully connected layer"
     return comment(
         f"{networks.network_name(network, profile)}: {use}",
         MADE_BY,
