@@ -24,7 +24,7 @@ SOLVER_MODES = {"": "GPU", "mini": "CPU"}
 THESIS_RATE = 0.01
 # Ours: at the thesis's rate the small recurrent networks learn little, and from random weights the full-size ones end
 # with dead units, so that every frame gets the same class; on either engine (README.md).
-LOW_RATES = {"mini": 0.003}
+LOW_RATES = {"": 0.0001, "mini": 0.003}
 
 
 def solver(folder: str, rate: float = THESIS_RATE) -> caffe_pb2.SolverParameter:
