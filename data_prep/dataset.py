@@ -278,6 +278,7 @@ def fingerprint(dataset: Dataset, stems: Iterable[str]) -> str:
         content[f"video {stem}"] = {
             "labels": sha256(labels) if labels.is_file() else None,
             **{name: meta[name] for name in ("sha256", "frames", "size", "crop", "version")},
+            **{name: meta[name] for name in ("feeder",) if name in meta},
         }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

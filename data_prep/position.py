@@ -6,7 +6,7 @@ the units and all numbers below are ours:
     x, y            centre of mass of the silhouette, in frame widths and heights from the top left corner
     width, height   of its bounding box, in frame widths and heights
     aspect          width / height of the box in pixels, at most ASPECT_LIMIT
-    feeder          distance to FEEDER, in frame widths and heights
+    feeder          distance to the feeder, in frame widths and heights
     vx, vy          velocity of the centre over the last SPAN seconds by the file's own timestamps, per second
     speed           length of (vx, vy)
     acceleration    change of the speed over SPAN, per second²
@@ -28,12 +28,18 @@ box with velocity 0 (zeros before the first find): no row has a NaN. Not found i
   ghost fades as above;
 - a patch of less than SMALLEST of the picture.
 Two animals are one patch or the larger one: the features are for a single animal in front of a fixed camera.
+
+Where the feeder is, the thesis does not say, and no picture shows it by itself. FEEDER is taken where nothing else is
+given (`ethocaffe prepare --feeder X,Y`): the middle of the picture's upper edge, as in a home cage seen from the side
+whose food hopper hangs in the lid. For a cage seen from above, or a feeder at a wall, give its own place; without a
+feeder, any place will do, as long as it is the same one in all videos.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,7 +49,7 @@ from data_prep.patches import JOINED, LEAST_STEP, Patch, body, box, difference, 
 FEATURES = ("x", "y", "width", "height", "aspect", "feeder", "vx", "vy", "speed", "acceleration")
 ROW = len(FEATURES) + 1  # and the flag
 MOMENTS = 1 + 2 * len(FEATURES)
-FEEDER = (0.5, 0.0)  # the middle of the upper edge: a home cage seen from the side has its feeder there
+FEEDER = (0.5, 0.0)  # in frame widths and heights from the top left corner, as the position is
 START = 30.0  # seconds from which the first background comes
 SAMPLES = 60  # of them, at least where there are so many, at most twice as many
 FOLLOW = 20.0  # seconds: time constant of the background
@@ -59,9 +65,11 @@ class Tracker:
     """Follows the animal through a video, a frame at a time; memory does not grow with the video.
 
     `start`: pictures, as `data_prep.streams.start_pictures` gives them, from whose median the background starts.
+    `feeder`: its x and y in frame widths and heights, 0 to 1.
     """
 
-    def __init__(self, start: Sequence[np.ndarray]):
+    def __init__(self, start: Sequence[np.ndarray], feeder: Sequence[float] = FEEDER):
+        self._feeder = feeder
         self._background = np.median(start, axis=0).astype(np.float32)
         self._before = start[0]
         self._moved = np.zeros(start[0].shape, np.float32)  # how often each pixel changed of late
@@ -136,7 +144,7 @@ class Tracker:
         vx, vy, acceleration = self._trail.add(seconds, x, y)
         return np.array([
             x, y, patch.width / width, patch.height / height, min(patch.width / patch.height, ASPECT_LIMIT),
-            np.hypot(x - FEEDER[0], y - FEEDER[1]), vx, vy, np.hypot(vx, vy), acceleration, 1,
+            np.hypot(x - self._feeder[0], y - self._feeder[1]), vx, vy, np.hypot(vx, vy), acceleration, 1,
         ], np.float32)  # fmt: skip
 
 
@@ -164,6 +172,11 @@ class Trail:
         speed = float(np.hypot(vx, vy))
         self._points.append((seconds, x, y, speed))
         return vx, vy, (speed - old_speed) / span
+
+
+def feeder_text(way: Mapping[str, Any]) -> str:
+    """Where the feeder is, as `--feeder` takes it, by a video's meta.json or a model's preprocessing."""
+    return ",".join(f"{value:g}" for value in way.get("feeder") or FEEDER)
 
 
 def moments(row: np.ndarray) -> np.ndarray:

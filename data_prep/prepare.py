@@ -12,6 +12,7 @@ from data_prep import files
 from data_prep.dataset import Dataset, choose_videos, open_dataset
 from data_prep.errors import InputError
 from data_prep.parallel import run_jobs
+from data_prep.position import FEEDER
 from data_prep.prepare_checks import check_disk, check_stray_labels, check_streams, find_job
 from data_prep.prepare_video import Job, build, finished_frames
 from data_prep.progress import Progress
@@ -29,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="frames are squashed to PIXELS×PIXELS (default: %(default)s)")
     parser.add_argument("--crop", metavar="TOP,LEFT,BOTTOM,RIGHT",
                         help="keep only this region of each frame: pixels, bottom and right not included")
+    parser.add_argument("--feeder", metavar="X,Y",
+                        help="where the feeder is, for the position stream: in widths and heights of the frame (of the "
+                             "region that --crop keeps) from its top left corner, 0 to 1 (default: 0.5,0, the middle "
+                             "of the upper edge)")
     parser.add_argument("--videos", metavar="LIST", help="only these, separated by commas (default: all)")
     parser.add_argument("--workers", type=int, metavar="N",
                         help="processes, each for a video at a time (default: one per core)")
@@ -38,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command; the exit status."""
     prepare(args.dataset, args.streams.split(","), args.size, parse_region(args.crop), args.workers, args.videos,
-            args.quiet)
+            args.quiet, feeder=parse_feeder(args.feeder))
     return 0
 
 
@@ -55,6 +60,20 @@ def parse_region(text: str | None) -> tuple[int, int, int, int] | None:
     return top, left, bottom, right
 
 
+def parse_feeder(text: str | None) -> tuple[float, float] | None:
+    """The place of `X,Y`. Raises InputError if it is not one, or lies outside the frame."""
+    if text is None:
+        return None
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--feeder {text}: not a place; write two numbers, X,Y") from None
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise InputError(f"--feeder {text}: outside the frame; write X and Y from 0 to 1, in widths and heights of the "
+                         "frame from its top left corner")
+    return x, y
+
+
 def prepare(
     dataset_path: str | os.PathLike[str],
     streams: Sequence[str] = ("shape", "motion"),
@@ -64,12 +83,14 @@ def prepare(
     videos: str | Sequence[str] | None = None,
     quiet: bool = False,
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    feeder: tuple[float, float] | None = None,
 ) -> None:
     """Prepare a dataset's videos: `prepared/<stem>/` with frames.csv, an LMDB per stream and meta.json.
 
     `streams`: of "shape" (the frames, grey, squashed to size×size), "motion" and "position" (see `data_prep.motion`
     and `data_prep.position`); `crop`: (top, left, bottom, right) in pixels, half-open, kept of each frame first;
-    `videos`: names, None for all; `free_bytes` says how much room a folder's disk has.
+    `videos`: names, None for all; `free_bytes` says how much room a folder's disk has; `feeder`: its x and y in widths
+    and heights of the region, 0 to 1, for the positions (None: `data_prep.position.FEEDER`).
     Everything is checked before the long work starts. What is prepared already, in the same way, is left alone.
     Raises InputError; a video that fails later does not stop the others, and leaves nothing half-written.
     """
@@ -78,13 +99,17 @@ def prepare(
     ordered = check_streams(streams)
     if size not in SIZES:
         raise InputError(f"--size {size}: choose {SIZES[0]} to {SIZES[-1]} pixels")
+    feeder = None if feeder is None or tuple(feeder) == FEEDER else feeder
+    if feeder is not None and "position" not in ordered:
+        raise InputError("--feeder: only the position stream knows of a feeder; add "
+                         f"--streams {','.join(ordered)},position")
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: choose at least 1")
     check_stray_labels(data)
     folder = data.path / "prepared"
     folder.mkdir(exist_ok=True)
     with files.locked(folder):
-        jobs = _find_jobs(data, stems, ordered, size, crop, quiet)
+        jobs = _find_jobs(data, stems, ordered, size, crop, feeder, quiet)
         if jobs:
             need = check_disk(folder, jobs, free_bytes)
             if not quiet:
@@ -96,13 +121,13 @@ def prepare(
 
 def _find_jobs(
     data: Dataset, stems: list[str], streams: tuple[str, ...], size: int,
-    crop: tuple[int, int, int, int] | None, quiet: bool,
+    crop: tuple[int, int, int, int] | None, feeder: tuple[float, float] | None, quiet: bool,
 ) -> list[Job]:
     jobs, faults = [], []
     with Progress(len(stems), "videos", "check", quiet) as progress:
         for stem in stems:
             try:
-                job = find_job(data, stem, streams, size, crop)
+                job = find_job(data, stem, streams, size, crop, feeder)
             except InputError as error:
                 faults.append(str(error))
             else:

@@ -40,9 +40,13 @@ def check_stray_labels(data: Dataset) -> None:
 
 
 def find_job(
-    data: Dataset, stem: str, streams: tuple[str, ...], size: int, crop: tuple[int, int, int, int] | None
+    data: Dataset, stem: str, streams: tuple[str, ...], size: int, crop: tuple[int, int, int, int] | None,
+    feeder: tuple[float, float] | None,
 ) -> Job | None:
-    """What is to be done for a video; None if all is there. Raises InputError if the video or its labels are bad."""
+    """What is to be done for a video; None if all is there. Raises InputError if the video or its labels are bad.
+
+    `feeder` is that of the position, if this is one of `streams`: else a position that is there keeps its own.
+    """
     video, folder = data.videos[stem], data.prepared(stem)
     info = probe(video)
     if crop is not None and (crop[2] > info.height or crop[3] > info.width):
@@ -57,12 +61,17 @@ def find_job(
         "crop": None if crop is None else list(crop),
         "size": size,
     }
-    kept = _kept_streams(folder, old, recipe)
+    place = list(feeder) if feeder is not None else None
+    if "position" not in streams:
+        place = old.get("feeder")
+    kept = _kept_streams(folder, old, recipe, place)
     frames = old["frames"] if kept else count_frames(video)
     labelled = _check_labels(data, stem, frames)
     missing = tuple(stream for stream in streams if stream not in kept["streams"]) if kept else streams
     if not missing:
         return None
+    if place is not None and "position" in (*missing, *(kept["streams"] if kept else ())):
+        recipe["feeder"] = place
     job = Job(video, folder, missing, kept, recipe, frames, labelled)
     return replace(job, frame_bytes=_bytes_per_frame(job))
 
@@ -84,11 +93,17 @@ def _identity(video: Path, old: dict[str, Any]) -> dict[str, Any]:
     return {**identity, "sha256": old["sha256"] if same else files.sha256(video)}
 
 
-def _kept_streams(folder: Path, old: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any] | None:
-    """The part of meta.json that still holds: None if the video, the size or the region is another."""
+def _kept_streams(
+    folder: Path, old: dict[str, Any], recipe: dict[str, Any], feeder: list[float] | None
+) -> dict[str, Any] | None:
+    """The part of meta.json that still holds: None if the video, the size or the region is another. A position holds
+    only for its feeder."""
     if any(old.get(name) != value for name, value in recipe.items() if name != "modified"):
         return None
-    whole = [stream for stream in old["streams"] if _is_whole(folder, stream, old)]
+    moved = old.get("feeder") != feeder
+    whole = [
+        stream for stream in old["streams"] if _is_whole(folder, stream, old) and not (stream == "position" and moved)
+    ]
     return {"streams": whole, **{name: {s: old[name][s] for s in whole} for name in ("mean", "digest")}}
 
 

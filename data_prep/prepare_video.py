@@ -117,7 +117,8 @@ def _write_streams(job: Job, state: State, times: _Times, report: Report) -> Sta
 def _images(job: Job, first: int, times: _Times) -> Iterator[tuple[np.ndarray, ...]]:
     """The images of all streams, frame by frame, from frame `first`."""
     frames = stored_frames(
-        job.video, job.recipe["crop"], job.recipe["size"], first, times.add, track="position" in job.streams
+        job.video, job.recipe["crop"], job.recipe["size"], first, times.add, track="position" in job.streams,
+        feeder=job.recipe.get("feeder"),
     )
     copies = itertools.tee(frames, len(job.streams))
     return zip(*(STREAMS[stream].images(copy) for stream, copy in zip(job.streams, copies)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable, NamedTuple
 
 import cv2
@@ -13,7 +13,7 @@ from data_prep.datum import encode_floats, encode_grey, encode_raw
 from data_prep.images import crop_grey, resize_grey
 from data_prep.motion import FRAMES, motion_images
 from data_prep.patches import working
-from data_prep.position import MOMENTS, ROW, SAMPLES, START, Tracker, moments
+from data_prep.position import FEEDER, MOMENTS, ROW, SAMPLES, START, Tracker, moments
 from data_prep.video import read_frames
 
 # A motion image spans this many frames before its own, so that many are read again when work is taken up.
@@ -63,13 +63,15 @@ def stored_frames(
     first: int = 0,
     told: Callable[[int, float], None] | None = None,
     track: bool = False,
+    feeder: Sequence[float] | None = None,
 ) -> Iterator[Frame]:
     """A video's frames from number `first` on, each cropped to `region` and squashed to size×size.
 
     `told` hears the number and the time of every frame, from 0. With `track` the animal is followed from frame 0,
-    whatever `first` is, since a position depends on all frames before; else the rows are zeros.
+    whatever `first` is, since a position depends on all frames before; else the rows are zeros. `feeder`: where it is
+    in the region, in its widths and heights; None for `data_prep.position.FEEDER`.
     """
-    tracker = Tracker(start_pictures(video, region)) if track else None
+    tracker = Tracker(start_pictures(video, region), feeder or FEEDER) if track else None
     row = np.zeros(ROW, np.float32)
     for index, seconds, grey in read_frames(video):
         if told:

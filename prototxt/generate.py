@@ -24,7 +24,7 @@ SOLVER_MODES = {"": "GPU", "mini": "CPU"}
 THESIS_RATE = 0.01
 # Ours: at the thesis's rate the small recurrent networks learn little, and from random weights the full-size ones end
 # with dead units, so that every frame gets the same class; on either engine (README.md).
-LOW_RATES = {"mini": 0.003}
+LOW_RATES = {"": 0.0001, "mini": 0.003}
 
 
 def solver(folder: str, rate: float = THESIS_RATE) -> caffe_pb2.SolverParameter:
@@ -59,6 +59,7 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
         networks.OURS_MOTION: "motion" in network.streams,
         networks.OURS_POSITION: "position" in network.streams,
         networks.OURS_RECURRENT: model.kind,
+        networks.OURS_GRU: model.kind == "GRU",
         networks.OURS_LRN: model.lrn,
     }
     ours = ";\n".join([networks.OURS[profile.folder], *(part for part, told in parts.items() if told)])
@@ -67,7 +68,10 @@ def network_header(network: networks.Network, profile: networks.Profile, use: st
         if model.lrn
         else "BatchNorm after pool1 and pool2 in place of LRN,\nno dropout"
     )
-    last = f"an {model.kind} in fc8's place" if model.kind else "an additional fully connected layer"
+    recurrent = {"GRU": "a GRU in fc8's place, which section 6 proposes"}.get(
+        model.kind, f"an {model.kind} in fc8's place"
+    )
+    last = recurrent if model.kind else "an additional fully connected layer"
     return comment(
         f"{networks.network_name(network, profile)}: {use}",
         MADE_BY,

@@ -6,11 +6,13 @@ listed as ours in networks.py.
 
 from __future__ import annotations
 
+import json
+
 from caffe import layers as L
 from caffe import params as P
 
 CLASSES = 9
-RECURRENT = "recurrent"  # what `Profile.deviations` calls an LSTM or RNN
+RECURRENT = "recurrent"  # what `Profile.deviations` calls an LSTM, RNN or GRU
 
 
 def learned(weights: float = 1, biases: float = 2) -> list[dict]:
@@ -92,23 +94,54 @@ def rectified(net, name: str, bottom, profile, outputs: int):
 
 
 def recur(net, kind: str, bottom, profile):
-    """An LSTM or RNN over the batch's sequences: its bottom and top are (T·N, …), T by N inside. Its biases are 0."""
+    """A recurrent layer over the batch's sequences: bottom and top are (T·N, …), T by N inside. Its biases are 0."""
+    layer = UNITS[kind](net, kind, bottom, profile)
+    net[kind.lower()] = layer
+    net.frames = L.Reshape(layer, reshape_param={"shape": {"dim": [-1]}, "axis": 0, "num_axes": 2})
+    return net.frames
+
+
+def in_sequences(net, bottom):
+    """(T·N, …) as (T, N, …); `networks.with_training_sequences` knows this layer by its name."""
     net.sequences = L.Reshape(bottom, reshape_param={"shape": {"dim": [-1, 1]}, "axis": 0, "num_axes": 1})
+    return net.sequences
+
+
+def weight_filler(profile) -> dict:
+    return {"type": "gaussian", "std": profile.deviations[RECURRENT]}
+
+
+def caffes_own(net, kind: str, bottom, profile):
+    """Caffe's LSTM or RNN."""
     biases = {"LSTM": (1,), "RNN": (1, 4)}[kind]
     blobs = {"LSTM": 3, "RNN": 5}[kind]
-    layer = getattr(L, kind)(
-        net.sequences,
+    return getattr(L, kind)(
+        in_sequences(net, bottom),
         net.cont,
         recurrent_param={
             "num_output": profile.units,
-            "weight_filler": {"type": "gaussian", "std": profile.deviations[RECURRENT]},
+            "weight_filler": weight_filler(profile),
             "bias_filler": {"type": "constant", "value": 0},
         },
         param=[learned()[index in biases] for index in range(blobs)],
     )
-    net[kind.lower()] = layer
-    net.frames = L.Reshape(layer, reshape_param={"shape": {"dim": [-1]}, "axis": 0, "num_axes": 2})
-    return net.frames
+
+
+def gru(net, kind: str, bottom, profile):
+    """Gated recurrent units: the input's part by an InnerProduct, the recurrence by a Python layer."""
+    net.gru_input = L.InnerProduct(
+        bottom, num_output=3 * profile.units, **fillers(profile.deviations[RECURRENT], bias=0)
+    )
+    settings = {"num_output": profile.units, "weight_filler": weight_filler(profile)}
+    return L.Python(
+        in_sequences(net, net.gru_input),
+        net.cont,
+        param=learned()[:1],
+        python_param={"module": "python_layers.gru", "layer": "GRU", "param_str": json.dumps(settings)},
+    )
+
+
+UNITS = {"LSTM": caffes_own, "RNN": caffes_own, "GRU": gru}
 
 
 def join(net, top, position):

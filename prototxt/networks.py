@@ -19,7 +19,7 @@ from caffe.proto import caffe_pb2
 from prototxt.layers import RECURRENT, classify, motion_stream, shape_stream
 
 # conv, motion_conv, fc: outputs of each convolution and each fully connected layer before the last.
-# units: of the LSTM or RNN. size, crop: pixels a side as stored and as the network sees them. train, test: frames a
+# units: of the recurrent layer. size, crop: pixels a side as stored and as the network sees them. train, test: frames a
 # batch. carry: batches over which the sequences of a recurrent network run on. average: BatchNorm's
 # moving_average_fraction. pooled: pixels that the last pooling leaves. deviations: of the initial weights, by layer.
 Profile = namedtuple("Profile", "folder size crop conv motion_conv fc units average train test carry pooled deviations")
@@ -78,6 +78,7 @@ OURS_RECURRENT = (
     "that of the batch before left off (sampling running); in validation and prediction one runs through the\n"
     "whole video"
 )
+OURS_GRU = "the GRU's equations, those of Cho et al. 2014 (python_layers/gru.py): Caffe has none"
 OURS_LRN = "LRN where BatchNorm is, with AlexNet's numbers"
 
 
@@ -89,19 +90,20 @@ STREAMS = {
     "position": Stream("position", POSITIONS, None),
 }
 
-# kind: what stands in fc8's place, LSTM or RNN. before: whether the position comes before it. lrn: AlexNet's
+# kind: what stands in fc8's place, LSTM, RNN or GRU. before: whether the position comes before it. lrn: AlexNet's
 # normalisation and dropout instead of BatchNorm, for figure 7.
 Model = namedtuple("Model", "name kind before lrn")
 CNN, CNN_LRN = Model("cnn", None, False, False), Model("cnn_lrn", None, False, True)
 LSTM_AFTER, LSTM_BEFORE = Model("lstm_after", "LSTM", False, False), Model("lstm_before", "LSTM", True, False)
-RNN_AFTER = Model("rnn_after", "RNN", False, False)  # section 6: fewer weights than an LSTM's
+# Section 6 proposes both: fewer weights than an LSTM's.
+RNN_AFTER, GRU_AFTER = Model("rnn_after", "RNN", False, False), Model("gru_after", "GRU", False, False)
 
-# Table 5.3's rows and columns; motion_position/lstm_before, shape/cnn_lrn and the RNN are extras.
+# Table 5.3's rows and columns; motion_position/lstm_before, shape/cnn_lrn, the RNN and the GRU are extras.
 MODELS = {
     "shape": (CNN, CNN_LRN, LSTM_AFTER),
     "motion": (CNN, LSTM_AFTER),
     "motion_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
-    "shape_motion": (CNN, LSTM_AFTER, RNN_AFTER),
+    "shape_motion": (CNN, LSTM_AFTER, RNN_AFTER, GRU_AFTER),
     "shape_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
     "shape_motion_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
 }

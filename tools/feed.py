@@ -53,7 +53,8 @@ def _batches(path: Path, preprocessing: dict[str, Any], streams: list[str], size
             times.append(seconds)
 
     track = "position" in streams
-    frames = stored_frames(path, region, preprocessing["stored_size"], start - before, told, track)
+    feeder = preprocessing.get("feeder")
+    frames = stored_frames(path, region, preprocessing["stored_size"], start - before, told, track, feeder)
     copies = itertools.tee(frames, len(streams))
     made = [STREAMS[stream].images(copy) for stream, copy in zip(streams, copies)]
     pictures = itertools.islice(zip(*made), before, None)

@@ -177,7 +177,7 @@ def set_sequence_length(net: Any, steps: int, own: int, path: Path) -> None:
     if not found:
         raise InputError(
             f"{path}: no Reshape of phase TRAIN makes sequences of {own} frames, so --sequence-length cannot change "
-            "them; take a recurrent network (lstm_after, lstm_before, rnn_after)"
+            "them; take a recurrent network (lstm_after, lstm_before, rnn_after, gru_after)"
         )
     for dims in found:
         dims[0] = steps

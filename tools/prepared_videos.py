@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep import position
 from data_prep.errors import InputError
 from data_prep.progress import Progress
 from tools import model, network, scoring
@@ -49,6 +50,13 @@ def read(
 
 def _check_preparation(trained: model.Model, dataset: datasets.Dataset, video: datasets.Prepared) -> None:
     """Raise InputError if the video was prepared in another way than the model's training videos."""
+    own, other = (position.feeder_text(way) for way in (trained.preprocessing, video.meta))
+    if "position" in trained.streams and own != other:
+        raise InputError(
+            f"{video.path}: prepared for a feeder at {other}, the model's videos for one at {own}; run "
+            f"`ethocaffe prepare {dataset.path} --streams {','.join(trained.streams)} --feeder {own}`, with the --size "
+            "and --crop of before"
+        )
     wanted = (trained.preprocessing["stored_size"], trained.preprocessing["region"])
     found = (video.meta["size"], video.meta.get("crop"))
     if found != wanted:

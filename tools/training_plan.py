@@ -100,7 +100,7 @@ def make_plan(
 
     of_data = network.data_settings(net, "TRAIN", origin)
     videos = {stem: datasets.prepared(dataset, stem, of_data["streams"]) for stem in (*trained, *held_out)}
-    stored = _stored(dataset, videos, of_data["size"])
+    stored = _stored(dataset, videos, of_data["size"], of_data["streams"])
     notes += _class_notes(dataset, trained, held_out, {stem: video.frames for stem, video in videos.items()})
     rate, rate_notes = _frame_rate(videos)
     notes += rate_notes
@@ -229,8 +229,11 @@ def _videos_to_train_on(dataset: datasets.Dataset, held_out: list[str]) -> tuple
     return trained, [f"not annotated, so not trained on: {', '.join(left)}"] if left else []
 
 
-def _stored(dataset: datasets.Dataset, videos: dict[str, datasets.Prepared], size: int) -> dict[str, Any]:
-    """How the videos' frames were stored; it must be the same for all."""
+def _stored(
+    dataset: datasets.Dataset, videos: dict[str, datasets.Prepared], size: int, streams: list[str]
+) -> dict[str, Any]:
+    """How the videos' frames were stored; it must be the same for all. With a position also where the feeder is, if
+    `prepare` was told."""
     crops = {stem: video.meta.get("crop") for stem, video in videos.items()}
     first = next(iter(videos))
     for stem, video in videos.items():
@@ -244,7 +247,18 @@ def _stored(dataset: datasets.Dataset, videos: dict[str, datasets.Prepared], siz
                 f"{video.path}: prepared with another --crop ({crops[stem]}) than {first} "
                 f"({crops[first]}); run `ethocaffe prepare` with one for all"
             )
-    return {"region": crops[first], "stored_size": size}
+    stored = {"region": crops[first], "stored_size": size}
+    if "position" not in streams:
+        return stored
+    feeders = {stem: position.feeder_text(video.meta) for stem, video in videos.items()}
+    for stem, video in videos.items():
+        if feeders[stem] != feeders[first]:
+            raise InputError(
+                f"{video.path}: prepared with another --feeder ({feeders[stem]}) than {first} "
+                f"({feeders[first]}); run `ethocaffe prepare` with one for all"
+            )
+    meta = videos[first].meta
+    return {**stored, "feeder": meta["feeder"]} if "feeder" in meta else stored
 
 
 def _class_notes(

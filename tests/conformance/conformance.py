@@ -3,8 +3,9 @@
     make conformance             builds real Caffe where it is not there; results/conformance.md
     make conformance FULL=1      the networks in full size instead, for hours: results/conformance/full_size.md
 
-FULL_NETWORKS='shape/cnn' takes only some of them, FULL_ITERATIONS=20 other than 50 iterations of SGD. Exits with 1
-where anything is out of its limit.
+FULL_NETWORKS='shape/cnn' takes only some of them, FULL_ITERATIONS=20 other than 50 iterations of SGD. Only how long
+a step takes: --parts step_time --output FILE (TIMED_STEPS=10 for fewer than 25). Exits with 1 where anything is out of
+its limit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from data_prep.files import atomic_path  # noqa: E402
 from data_prep.progress import Progress  # noqa: E402
 
 PARTS = ("layers", "data", "drawn_data", "solvers", "snapshots", "fillers", "nets", "networks", "tools", "differences")
-FULL = ("full_size",)
+FULL = ("full_size", "step_time")
 RESULTS = sides.REPOSITORY / "results"
 
 
@@ -74,7 +75,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="the networks in full size, and nothing else")
     parser.add_argument("--output", type=Path, help="default: in results/")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, metavar="PART", help="only some of: " + ", ".join(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS + FULL, metavar="PART",
+                        help="only some of: " + ", ".join(PARTS + FULL))
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="draw layers, nets and data from these")
     arguments = parser.parse_args()
     if arguments.seeds:
@@ -83,6 +85,8 @@ def main() -> int:
     parts = FULL if arguments.full else arguments.parts or PARTS
     chosen = [f"{name}='{os.environ[name]}'" for name in ("FULL_NETWORKS", "FULL_ITERATIONS") if name in os.environ]
     command = " ".join(["make conformance", *(["FULL=1", *chosen] if arguments.full else [])])
+    if arguments.parts:
+        command = f"python tests/conformance/conformance.py --parts {' '.join(arguments.parts)}"
     output = arguments.output or RESULTS / ("conformance/full_size.md" if arguments.full else "conformance.md")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends the processes on both sides
     start = time.monotonic()

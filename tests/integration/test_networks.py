@@ -69,7 +69,10 @@ def test_it_is_trained_evaluated_and_predicts_what_was_evaluated(data, tmp_path,
     np.testing.assert_allclose(predicted, evaluated, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["shape_motion_position/lstm_before", "shape_motion/rnn_after"])
+CARRYING = ("shape_motion_position/lstm_before", "shape_motion/rnn_after", "shape_motion/gru_after")
+
+
+@pytest.mark.parametrize("name", CARRYING)
 def test_the_state_is_carried_from_batch_to_batch(data, tmp_path, name):
     """A whole video in one batch gives what it gives in several."""
     found = []

@@ -17,8 +17,8 @@ from data_prep.errors import InputError
 from data_prep.files import locked
 from data_prep.images import crop_grey, resize_grey
 from data_prep.motion import motion_images
-from data_prep.position import moments
-from data_prep.prepare import parse_region, prepare
+from data_prep.position import FEATURES, FEEDER, moments
+from data_prep.prepare import parse_feeder, parse_region, prepare
 from data_prep.streams import stored_frames
 from data_prep.video import read_frames
 from tools.cli import main
@@ -98,6 +98,52 @@ def test_positions_lie_beside_the_frames_as_the_tracker_gives_them(folder):
         assert found.dtype == np.float32 and np.array_equal(found, row[:, None, None])
     assert np.mean([row[-1] for row in expected]) > 0.9
     assert video.meta["mean"]["position"] == pytest.approx(np.mean([moments(row) for row in expected], axis=0).tolist())
+
+
+def position_rows(folder: Path) -> np.ndarray:
+    video = prepared(open_dataset(folder), "one", ["position"])
+    reader = lmdb_store.open_reader(video.streams["position"])
+    return np.array([reader.read(frame).ravel() for frame in range(video.frames)])
+
+
+def test_the_feeder_is_where_it_is_said_to_be(folder):
+    run(folder, streams=ALL)
+    usual = position_rows(folder)
+    shape, known = folder / "prepared" / "one" / "shape.lmdb" / "data.mdb", fingerprint(open_dataset(folder), ["one"])
+    before = shape.stat()
+    assert "feeder" not in prepared(open_dataset(folder), "one").meta
+
+    run(folder, streams=["position"], feeder=(0.25, 1))
+    moved, column = position_rows(folder), FEATURES.index("feeder")
+    assert prepared(open_dataset(folder), "one", ALL).meta["feeder"] == [0.25, 1]
+    found = moved[:, -1] > 0
+    assert found.mean() > 0.9
+    distance = np.hypot(moved[:, 0] - 0.25, moved[:, 1] - 1)
+    np.testing.assert_allclose(moved[found, column], distance[found], atol=1e-6)
+    np.testing.assert_array_equal(np.delete(moved, column, axis=1), np.delete(usual, column, axis=1))
+    assert (shape.stat().st_ino, shape.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert fingerprint(open_dataset(folder), ["one"]) != known
+
+    run(folder, streams=["shape", "motion"])  # which know of no feeder, and leave the position as it is
+    np.testing.assert_array_equal(position_rows(folder), moved)
+    assert prepared(open_dataset(folder), "one", ALL).meta["feeder"] == [0.25, 1]
+    run(folder, streams=ALL, feeder=FEEDER)
+    np.testing.assert_array_equal(position_rows(folder), usual)
+    assert fingerprint(open_dataset(folder), ["one"]) == known
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("0.5", "two numbers, X,Y"), ("a,b", "two numbers, X,Y"), ("320,0", "outside the frame"), ("nan,0", "outside")],
+)
+def test_places_of_the_feeder_that_are_none(text, what):
+    with pytest.raises(InputError, match=f"--feeder {text}: .*{what}"):
+        parse_feeder(text)
+
+
+def test_a_feeder_without_positions_is_refused(folder, capsys):
+    assert main(["prepare", str(folder), "--size", str(SIZE), "--feeder", "0.2,0.5", "--quiet"]) == 2
+    assert "add --streams shape,motion,position" in capsys.readouterr().err
 
 
 def test_positions_do_not_depend_on_the_stored_size_but_on_the_region(folder):

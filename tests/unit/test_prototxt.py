@@ -72,7 +72,7 @@ def test_solver_is_the_thesis_s(folder):
 def test_graph(network):
     features, model = network.replace("mini/", "").split("/")
     streams = features.split("_")
-    recurrent = {"lstm_after": "lstm", "lstm_before": "lstm", "rnn_after": "rnn"}.get(model)
+    recurrent = {"lstm_after": "lstm", "lstm_before": "lstm", "rnn_after": "rnn", "gru_after": "gru"}.get(model)
     for file, outputs in (("train_val", {"loss"}), ("deploy", {"prob"})):
         found = layers(read_net(network, file))
         assert outputs <= set(found)
@@ -82,7 +82,7 @@ def test_graph(network):
         if "motion" in streams:
             expected |= {f"motion_conv{number}" for number in range(1, 4)}
         assert {name for name in found if "conv" in name or "fc" in name} == expected
-        assert {layer.name for layer in found.values() if layer.type in ("LSTM", "RNN")} == {recurrent} - {None}
+        assert {layer.name for layer in found.values() if layer.name in ("lstm", "rnn", "gru")} == {recurrent} - {None}
         alexnets = {layer.name for layer in found.values() if layer.type in ("LRN", "Dropout")}
         assert alexnets == ({"lrn1", "lrn2", "drop6_mouse", "drop7_mouse"} if model == "cnn_lrn" else set())
 
@@ -128,6 +128,7 @@ FAN_IN = {
     "fc7_mouse": (128, 4096),
     "fc8_mouse": (128, 4096),
     "fc9": (64, 1000),
+    "gru_input": (128, 4096),
 }
 
 
