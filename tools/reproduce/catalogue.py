@@ -143,7 +143,11 @@ DRAWINGS = {
 TABLES = ("table_5.2.1", "table_5.3")
 # Beyond the thesis's tables: what its discussion proposes, and the cell that table 5.3 leaves out.
 BEYOND = "table_beyond"
-EXTRAS = (Cell("shape+motion", False, "rnn_after"), Cell("motion+position", False, "lstm_before"))
+EXTRAS = (
+    Cell("shape+motion", False, "rnn_after"),
+    Cell("shape+motion", False, "gru_after"),
+    Cell("motion+position", False, "lstm_before"),
+)
 NAMES = (*TABLES, BEYOND, EXAMPLES, *DRAWINGS, *CURVES, *MATRICES)
 
 OURS = (

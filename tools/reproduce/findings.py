@@ -99,11 +99,14 @@ COMPARISONS = (
         _pairs({"model": "lstm_before"}, {"model": "lstm_after"}),
         1,
     ),
-    Pairs(
-        "An RNN does better in the LSTM's place (shape, motion)",
-        "section 6, a proposal",
-        [(Cell("shape+motion", False, "lstm_after"), Cell("shape+motion", False, "rnn_after"))],
-        1,
+    *(
+        Pairs(
+            f"{name} does better in the LSTM's place (shape, motion)",
+            "section 6, a proposal",
+            [(Cell("shape+motion", False, "lstm_after"), Cell("shape+motion", False, model))],
+            1,
+        )
+        for name, model in (("An RNN", "rnn_after"), ("A GRU", "gru_after"))
     ),
 )
 # Classes that the thesis says only motion tells apart (5.2.2).

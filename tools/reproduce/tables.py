@@ -22,7 +22,13 @@ COLUMNS = (
     "folds",
 )
 FOLD_COLUMNS = ("features", "pretrained", "model", "fold", "iteration", "percent", "honest_iteration", "honest_percent")
-MODELS = {"cnn": "CNN", "lstm_before": "LSTM (before)", "lstm_after": "LSTM (after)", "rnn_after": "RNN (after)"}
+MODELS = {
+    "cnn": "CNN",
+    "lstm_before": "LSTM (before)",
+    "lstm_after": "LSTM (after)",
+    "rnn_after": "RNN (after)",
+    "gru_after": "GRU (after)",
+}
 TITLES = {
     "5.2.1": "Table 5.2.1: pretraining",
     "5.3": "Table 5.3: all models",
