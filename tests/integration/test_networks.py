@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def wide_awake(name, folder):
     folder.mkdir()
     for file in ("train_val.prototxt", "deploy.prototxt"):
         text = (NETWORKS_FOLDER / "mini" / name / file).read_text()
-        (folder / file).write_text(text.replace('type: "gaussian" std: 0.01', 'type: "xavier"'))
+        (folder / file).write_text(re.sub(r'type: "gaussian" std: [\d.]+', 'type: "xavier"', text))
     return folder
 
 

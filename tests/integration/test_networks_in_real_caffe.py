@@ -6,6 +6,7 @@ The positions are the same too, which OpenCV 4.5 and Python 3.9 compute there.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,8 +77,8 @@ def write_solver(folder: Path, name: str) -> None:
     file = name.replace("/", "_")
     # Weights large enough for each frame to have scores of its own from the start.
     networks.write_message(folder / f"{file}.prototxt", net)
-    text = (folder / f"{file}.prototxt").read_text().replace('type: "gaussian"\n      std: 0.01', 'type: "xavier"')
-    (folder / f"{file}.prototxt").write_text(text)
+    text = (folder / f"{file}.prototxt").read_text()
+    (folder / f"{file}.prototxt").write_text(re.sub(r'type: "gaussian"\s+std: [\d.]+', 'type: "xavier"', text))
     (folder / f"{file}_solver.prototxt").write_text(
         f'net: "{file}.prototxt" type: "SGD" base_lr: 0.001 momentum: 0.9 lr_policy: "fixed" random_seed: 5 '
         f'test_iter: 1 test_interval: 1000 test_initialization: false snapshot_prefix: "{file}" max_iter: 100 '
