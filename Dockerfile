@@ -29,6 +29,7 @@ COPY data_prep /opt/ethocaffe/data_prep
 COPY prototxt /opt/ethocaffe/prototxt
 COPY python_layers /opt/ethocaffe/python_layers
 COPY tools /opt/ethocaffe/tools
+COPY results/published /opt/ethocaffe/results/published
 ENV PYTHONPATH=/opt/ethocaffe HOME=/tmp
 USER 1000:1000
 WORKDIR /data
