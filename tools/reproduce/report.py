@@ -86,7 +86,7 @@ def _origin(setting: Setting, records: Sequence[Mapping[str, Any]]) -> list[tupl
     data = f"{len(stems)} videos, fingerprint {datasets.fingerprint(setting.dataset, stems)[:16]}"
     return [
         ("command", setting.command),
-        ("commit", of_records("commit")),
+        ("commit", _commits(records)),
         ("machine", of_records("machine")),
         ("data", ("simulated home cage, " if setting.simulated else f"{setting.dataset.path.name}, ") + data),
         ("seed", str(setting.seed)),
@@ -95,6 +95,13 @@ def _origin(setting: Setting, records: Sequence[Mapping[str, Any]]) -> list[tupl
         ("finished", max((record["date"] for record in records), default="–")),
         ("versions", ", ".join(f"{name} {version}" for name, version in provenance.versions().items())),
     ]
+
+
+def _commits(records: Sequence[Mapping[str, Any]]) -> str:
+    """The commits of the first and the last record."""
+    in_time = sorted(records, key=lambda record: record["date"])
+    ends = dict.fromkeys(str(record["commit"])[:12] for record in (*in_time[:1], *in_time[-1:]))
+    return " to ".join(ends) or "–"
 
 
 def _markdown(
