@@ -6,7 +6,7 @@ The objective, over chunks i of labelled frames with N frames in all:
 
 (margin rescaling; Tsochantaridis et al. 2005), solved in its dual, a chunk at a time with an exact line search, as in
 Lacoste-Julien, Jaggi, Schmidt and Pletscher 2013, "Block-coordinate Frank–Wolfe optimization for structural SVMs",
-algorithm 4. With order 0 and chunks of one frame it is Crammer and Singer's multi-class SVM of C = 1/(λN).
+algorithm 4, with the weighted average of its iterates. With order 0 and chunks of one frame it is Crammer and Singer's multi-class SVM of C = 1/(λN).
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def train(
     total, loss = start.copy(), 0.0
     own = np.zeros((len(problem.chunks), len(start)))
     own_loss = np.zeros(len(problem.chunks))
+    mean, mean_loss, steps = start.copy(), 0.0, 0
     random = np.random.RandomState(seed)
     history: list[Pass] = []
     for done in range(1, max_passes + 1):
@@ -92,14 +93,18 @@ def train(
             own[index] -= step * difference
             loss += step * (corner_loss - own_loss[index])
             own_loss[index] += step * (corner_loss - own_loss[index])
+            share = 2 / (steps + 2)
+            mean += share * (total - mean)
+            mean_loss += share * (loss - mean_loss)
+            steps += 1
         if done % 10 and done != max_passes:
             continue
-        history.append(_state(problem, total, loss, done))
+        history.append(_state(problem, mean, mean_loss, done))
         if watch:
             watch(history[-1])
         if history[-1].gap <= tolerance * max(history[-1].primal, 1e-12):
             break
-    return shaped(total, problem.classes, problem.features), history
+    return shaped(mean, problem.classes, problem.features), history
 
 
 def _worst(problem: Problem, index: int, vector: np.ndarray) -> tuple[np.ndarray, float]:

@@ -62,8 +62,9 @@ def test_n_processes_take_the_steps_of_one_with_n_times_the_batch(folder, result
         assert (first != results[0][f"{case}/start/{k}"]).any()
         for other in others:
             np.testing.assert_array_equal(other, first)
-        # sums of float32 in another order: a few units of 6e-8 in each of the steps
-        assert np.abs(first - expected).max() <= 1e-6 * np.abs(expected).max()
+        # sums of float32 in another order, which is the processor's too: four units of 6e-8 in each of the steps
+        limit = 4 * 2.0**-24 * parallel_cases.ITERATIONS
+        assert np.abs(first - expected).max() <= limit * np.abs(expected).max()
 
 
 def test_summing_layer_by_layer_or_at_the_end_is_the_same(results):

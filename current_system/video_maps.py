@@ -1,0 +1,97 @@
+"""What the current system sees of a video, kept beside it: C1 and the position of every frame.
+
+`DATASET/current_system/<video's stem>.npz` holds maps, uint8 (frames, 4, cells, cells), and rows, float32 (frames, 11).
+It depends on the video, its crop and its feeder alone, so every fold of a cross-validation uses the same.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+from current_system.maps import c1_maps
+from data_prep import dataset as datasets
+from data_prep.errors import InputError
+from data_prep.files import atomic_path
+from data_prep.images import crop_grey
+from data_prep.parallel import run_jobs
+from data_prep.position import FEEDER, Tracker
+from data_prep.progress import Progress
+from data_prep.streams import start_pictures
+from data_prep.video import read_frames
+
+VERSION = 1  # of how maps and rows are computed
+
+
+class Seen(NamedTuple):
+    """maps: uint8 (frames, 4, cells, cells). rows: `data_prep.position`'s, float32 (frames, 11)."""
+
+    maps: np.ndarray
+    rows: np.ndarray
+
+
+class Order(NamedTuple):
+    """A video to be looked at, and where the result goes."""
+
+    video: Path
+    target: Path
+    crop: tuple[int, int, int, int] | None
+    feeder: Sequence[float]
+    mark: str
+
+
+def prepare(dataset: datasets.Dataset, stems: Sequence[str], workers: int, quiet: bool) -> None:
+    """Look at those videos that were not looked at yet, as they are now, several at once. Raises InputError."""
+    orders = [order for order in (_order(dataset, stem) for stem in stems) if not _there(order)]
+    if not orders:
+        return
+    total = sum(datasets.prepared(dataset, order.target.stem).frames for order in orders)
+    with Progress(total, "frames", "current system: S1 and C1", quiet) as progress:
+        for fault in run_jobs(look, orders, workers, progress.update):
+            raise InputError(fault)
+
+
+def read(dataset: datasets.Dataset, stem: str) -> Seen:
+    """A video that was prepared. Raises InputError where it was not, or was changed since."""
+    order = _order(dataset, stem)
+    if not _there(order):
+        raise InputError(f"{order.target}: not there, or of another video; give the command again")
+    with np.load(order.target, allow_pickle=False) as held:
+        return Seen(held["maps"], held["rows"])
+
+
+def look(order: Order, report: Callable[[int], None]) -> None:
+    """Compute one video's maps and rows, streaming, and write them whole or not at all."""
+    tracker = Tracker(start_pictures(order.video, order.crop), order.feeder)
+    rows: list[np.ndarray] = []
+
+    def frames() -> Any:
+        for _, seconds, grey in read_frames(order.video):
+            cropped = crop_grey(grey, order.crop)
+            rows.append(tracker.row(cropped, seconds))
+            report(1)
+            yield cropped, rows[-1]
+
+    maps = np.array(list(c1_maps(frames())))
+    with atomic_path(order.target) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, maps=maps, rows=np.array(rows, np.float32), mark=np.array(order.mark))
+
+
+def _order(dataset: datasets.Dataset, stem: str) -> Order:
+    meta = datasets.prepared(dataset, stem).meta
+    crop, feeder = meta.get("crop"), meta.get("feeder") or FEEDER
+    mark = f"{VERSION} {meta['sha256']} {crop} {list(feeder)}"
+    target = dataset.path / "current_system" / f"{stem}.npz"
+    return Order(dataset.videos[stem], target, tuple(crop) if crop else None, feeder, mark)
+
+
+def _there(order: Order) -> bool:
+    try:
+        with np.load(order.target, allow_pickle=False) as held:
+            return str(held["mark"]) == order.mark
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
