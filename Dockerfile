@@ -25,6 +25,7 @@ RUN apt-get update \
 RUN printf '#!/bin/sh\nexec python3 -m tools.cli "$@"\n' > /usr/local/bin/ethocaffe \
     && chmod +x /usr/local/bin/ethocaffe
 COPY LICENSE /opt/ethocaffe/
+COPY current_system /opt/ethocaffe/current_system
 COPY data_prep /opt/ethocaffe/data_prep
 COPY prototxt /opt/ethocaffe/prototxt
 COPY python_layers /opt/ethocaffe/python_layers
@@ -55,7 +56,7 @@ RUN python3 -m venv .venv \
     && rm needed
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable engine --editable . \
-    && python3 -m compileall -q data_prep engine prototxt python_layers tools
+    && python3 -m compileall -q current_system data_prep engine prototxt python_layers tools
 USER 1000:1000
 WORKDIR /data
 ENTRYPOINT ["/opt/ethocaffe/tools/run_in_image.sh"]

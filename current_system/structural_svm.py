@@ -6,7 +6,8 @@ The objective, over chunks i of labelled frames with N frames in all:
 
 (margin rescaling; Tsochantaridis et al. 2005), solved in its dual, a chunk at a time with an exact line search, as in
 Lacoste-Julien, Jaggi, Schmidt and Pletscher 2013, "Block-coordinate Frank–Wolfe optimization for structural SVMs",
-algorithm 4, with the weighted average of its iterates. With order 0 and chunks of one frame it is Crammer and Singer's multi-class SVM of C = 1/(λN).
+algorithm 4, with the weighted average of its iterates. With order 0 and chunks of one frame it is Crammer and Singer's
+multi-class SVM of C = 1/(λN).
 """
 
 from __future__ import annotations

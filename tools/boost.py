@@ -105,7 +105,7 @@ def boost(
     """
     from tools import backend, boosting, network, prepared_videos, provenance, scoring
 
-    trained = model.load(model_path)
+    trained = model.load_network(model_path)
     dataset = datasets.open_dataset(dataset_path)
     training, held_out = _videos(trained, dataset)
     origin = trained.path / model.TRAIN_VAL

@@ -14,7 +14,7 @@ from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, write_json
 from data_prep.progress import Progress
-from tools import folds, model, network, processes, provenance
+from tools import current, folds, model, network, processes, provenance
 from tools.arguments import add_quiet, command_line, positive
 from tools.train import SETTINGS, add_settings, settings_of
 
@@ -83,7 +83,10 @@ def cross_validate(
     folder = Path(output)
     given = dict(settings or {})
     places = processes.slots(jobs, gpus)
-    network.read_net(network.find_network(network_given) / model.TRAIN_VAL)
+    if network_given == current.NAME:
+        current.refuse_settings(given)
+    else:
+        network.read_net(network.find_network(network_given) / model.TRAIN_VAL)
     dataset = datasets.open_dataset(dataset_path)
     parts = folds.make_folds(dataset, count)
     for line in folds.check_folds(dataset, parts, allow_missing):
@@ -99,7 +102,8 @@ def cross_validate(
         )
         for fold in parts
     ]
-    iterations = given.get("iterations") or _max_iter(network_given, given.get("solver"))
+    one_step = network_given == current.NAME
+    iterations = 1 if one_step else given.get("iterations") or _max_iter(network_given, given.get("solver"))
     with Progress(len(orders) * iterations, "iterations", "cross-validating", quiet) as progress:
         faults = train_all(orders, places, iterations, progress)
     if faults:
@@ -108,7 +112,7 @@ def cross_validate(
     options = {"output": output, "folds": count, "jobs": jobs, "gpus": gpus}
     result = {
         **folds.summary(outcomes),
-        "network": network.network_name(network.find_network(network_given)),
+        "network": model.load(folder / parts[0].name).info["network"],
         "simulated": (dataset.path / "simulation.json").is_file(),
         "dataset": str(dataset_path),
         "data_fingerprint": datasets.fingerprint(dataset, [stem for fold in parts for stem in fold.held_out]),
@@ -197,6 +201,9 @@ def _write(folder: Path, outcomes: Sequence[folds.Outcome], result: Mapping[str,
             writer.writerow({**row, "classes_absent": ";".join(row["classes_absent"])})
     write_confusion(folder / "confusion_matrix.csv", pooled, classes)
     plot_confusion(pooled, classes, folder / "confusion_matrix.png", title)
+    if "train_loss" not in outcomes[0].curve[0]:  # the current system's, which has no curve
+        write_json(folder / "metrics.json", dict(result))
+        return
     curves = {
         one.fold: {name: np.array([row[name] for row in one.curve]) for name in one.curve[0] if name != "confusion"}
         for one in outcomes

@@ -13,7 +13,7 @@ import numpy as np
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, write_json
-from tools import bouts, metrics, model, predictions
+from tools import bouts, current, metrics, model, predictions
 from tools.arguments import add_gpu, add_quiet
 
 
@@ -59,9 +59,12 @@ def evaluate(
     trained = model.load(model_path)
     dataset = datasets.open_dataset(dataset_path)
     stems = _videos(trained, dataset, videos)
-    backend.use_device(gpu)
-    seen = prepared_videos.read(trained, dataset, stems, workers=workers, label="evaluating", quiet=quiet)
-    scores = {stem: scoring.scores_of(one) for stem, one in seen.items()}
+    if trained.info["network"] == current.NAME:
+        scores = current.scores(trained, dataset, stems, quiet)
+    else:
+        backend.use_device(gpu)
+        seen = prepared_videos.read(trained, dataset, stems, workers=workers, label="evaluating", quiet=quiet)
+        scores = {stem: scoring.scores_of(one) for stem, one in seen.items()}
     prepared = {stem: datasets.prepared(dataset, stem) for stem in stems}
 
     confusion = scoring.confusion_of(scores, len(trained.classes))

@@ -79,7 +79,7 @@ def features(
     if kind == "hdf5":
         import h5py  # noqa: F401  (here, so that it is missing before the work and not after it)
 
-    trained = model.load(model_path)
+    trained = model.load_network(model_path)
     files = find_videos(videos)
     backend.use_device(gpu)
     classifier = Classifier(trained, batch_size)

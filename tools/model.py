@@ -7,6 +7,7 @@ everything from the folder and has no defaults of its own.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Model:
     @property
     def hash(self) -> str:
         """Hexadecimal digits that change with the weights, the network, the classes or the preprocessing."""
-        parts = [*(self.info["files"][name] for name in SIGNED), *self.classes, repr(self.preprocessing)]
+        parts = [*self.info["files"].values(), *self.classes, repr(self.preprocessing)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -73,18 +74,27 @@ def load(path: str | Path) -> Model:
     missing = [key for key in KEYS if key not in info]
     if missing:
         raise InputError(f"{folder / 'model.json'}: lacks {', '.join(missing)}; train again")
-    for name in (*SIGNED, TRAIN_VAL):
+    own = (*SIGNED, TRAIN_VAL) if set(SIGNED) <= set(info["files"]) else tuple(info["files"])
+    for name in own:
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: no such file, and the model needs it; restore it or train again")
-    for name in SIGNED:
-        if sha256(folder / name) != info["files"].get(name):
+    for name, signed in info["files"].items():
+        if sha256(folder / name) != signed:
             raise InputError(f"{folder / name}: is not the file that model.json describes; restore it or train again")
     return Model(folder, info)
 
 
-def save(folder: Path, info: dict[str, Any]) -> Model:
-    """Complete a model whose other files are in `folder` by writing its model.json."""
-    files = {name: sha256(folder / name) for name in SIGNED}
+def load_network(path: str | Path) -> Model:
+    """`load`, for what only a network can do. Raises InputError also for the current system."""
+    trained = load(path)
+    if WEIGHTS not in trained.info["files"]:
+        raise InputError(f"{trained.path}: is a {trained.info['network']}, and this command takes a network's model")
+    return trained
+
+
+def save(folder: Path, info: dict[str, Any], signed: Sequence[str] = SIGNED) -> Model:
+    """Complete a model whose other files are in `folder`, `signed` among them, by writing its model.json."""
+    files = {name: sha256(folder / name) for name in signed}
     content = {"format": FORMAT, **info, "files": files}
     write_json(folder / "model.json", content)
     return Model(folder, content)

@@ -68,7 +68,7 @@ def predict(
     from tools.classifier import Classifier
     from tools.video_prediction import Job, predict_video
 
-    trained = model.load(model_path)
+    trained = model.load_network(model_path)
     files = find_videos(videos)
     backend.use_device(gpu)
     classifier = Classifier(trained, batch_size)

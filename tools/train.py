@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, locked, read_json, remove, write_json
-from tools import model
+from tools import current, model
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
 TRAINING = "training.json"
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network",
         metavar="NETWORK",
         help="a folder with train_val.prototxt and deploy.prototxt, "
-        "as a path or as a name inside prototxt/, such as mini/shape_motion/cnn",
+        "as a path or as a name inside prototxt/, such as mini/shape_motion/cnn; or current_system",
     )
     parser.add_argument("dataset", metavar="DATASET", help="a dataset that `ethocaffe prepare` has prepared")
     parser.add_argument(
@@ -88,6 +88,10 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.network == current.NAME:
+        current.refuse_settings(settings_of(args))
+        current.train(args.dataset, args.hold_out, args.output, args.seed, args.quiet)
+        return 0
     train(
         args.network,
         args.dataset,

@@ -77,8 +77,10 @@ def run(args: argparse.Namespace) -> int:
     records = [record for record, _ in parts]
     if args.dry_run:
         missing = trainings.left(records)
-        todo = [(record, name) for record, name in parts if record in missing]
+        todo = [(record, name) for record, name in parts if record in missing and name != catalogue.CURRENT_SYSTEM]
         costs = timing.measure(setting, sorted({name for _, name in todo}), places, args.quiet)
+        if len(todo) < len(missing):
+            print(f"{catalogue.CURRENT_SYSTEM}: {len(setting.folds)} trainings, whose time is not counted")
         print("\n".join(timing.forecast(setting, todo, costs, len(places))))
         return 0
     trainings.make_records(setting, records, places, args.quiet)

@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from tools.reproduce.catalogue import CURVES, Cell
+from tools.reproduce.catalogue import CURRENT, CURVES, Cell
 from tools.reproduce.published import Row
 
 SHOWS, NOT, REVERSED = "shows", "does not show", "the reverse shows"
@@ -97,6 +97,12 @@ COMPARISONS = (
         "Position before the LSTM does better than after it",
         "section 5.2.4",
         _pairs({"model": "lstm_before"}, {"model": "lstm_after"}),
+        1,
+    ),
+    Pairs(
+        "The best network (shape and motion, pretrained, CNN) does better than the current system",
+        "section 5.2.2",
+        [(CURRENT, Cell("shape+motion", True, "cnn"))],
         1,
     ),
     *(

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_prep.files import read_json
-from tools.reproduce.catalogue import EXTRAS, Cell
-from tools.reproduce.published import Row
+from tools.reproduce.catalogue import CURRENT, EXTRAS, Cell
+from tools.reproduce.published import Row, published_current_system
 
+TEXT = "text"  # what the thesis tells outside its tables
 BEYOND = "beyond"  # the thesis's tables
 
 Record = Mapping[str, Any]
@@ -43,7 +44,9 @@ def results(published: Iterable[Row], cells: Mapping[str, Record]) -> list[Resul
     """A result for each published number, in the thesis's order, and for each trained cell beyond its tables."""
     rows = [(row.table, Cell(row.features, row.pretrained, row.model), row.percent) for row in published]
     extras = [(BEYOND, cell, None) for cell in EXTRAS if cell.name in cells]
-    return [_result(table, cell, percent, cells.get(cell.name)) for table, cell, percent in [*rows, *extras]]
+    current = [(TEXT, CURRENT, published_current_system())] if CURRENT.name in cells else []
+    every = [*rows, *current, *extras]
+    return [_result(table, cell, percent, cells.get(cell.name)) for table, cell, percent in every]
 
 
 def _result(table: str, cell: Cell, published: float | None, record: Record | None) -> Result:

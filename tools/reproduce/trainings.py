@@ -21,7 +21,7 @@ from data_prep.files import atomic_path, read_json, sha256
 from data_prep.progress import Progress
 from tools import folds, model, network, processes, provenance
 from tools.cross_validate import outcome, train_all, train_arguments
-from tools.reproduce.catalogue import PROFILES, Cell, Variant
+from tools.reproduce.catalogue import CURRENT_SYSTEM, PROFILES, Cell, Variant
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,33 @@ class Record(NamedTuple):
 
 def cell_record(setting: Setting, cell: Cell) -> Record:
     """The record of a table's cell, all folds."""
+    if cell.model == CURRENT_SYSTEM:
+        return _current_system(setting, cell)
     weights = setting.weights if cell.pretrained else None
     return _record(setting, "cells", cell.name, cell.network, setting.solver, setting.folds, weights)
+
+
+def _current_system(setting: Setting, cell: Cell) -> Record:
+    from current_system.system import Options
+
+    outputs = [(fold.name, setting.folder / "work" / "cells" / cell.name / fold.name) for fold in setting.folds]
+    jobs = [
+        processes.Job(
+            f"{cell.name} {fold.name}",
+            train_arguments(CURRENT_SYSTEM, setting.dataset.path, fold.held_out, output, {"seed": setting.seed}),
+            output.with_name(f"{fold.name}.log"),
+        )
+        for fold, (_, output) in zip(setting.folds, outputs)
+    ]
+    settings = {
+        **Options()._asdict(),
+        "network": CURRENT_SYSTEM,
+        "seed": setting.seed,
+        "weights": None,
+        "folds": [fold._asdict() for fold in setting.folds],
+        "data": datasets.fingerprint(setting.dataset, [stem for fold in setting.folds for stem in fold.held_out]),
+    }
+    return Record(setting.folder / "cells" / f"{cell.name}.json", settings, jobs, outputs)
 
 
 def variant_record(setting: Setting, variant: Variant) -> Record:

@@ -1,0 +1,83 @@
+"""The current system behind the networks' commands, on tiny videos of moving squares."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from current_system import maps, system
+from data_prep.prepare import prepare
+from tools import cli, model
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("current")
+    tiny.write_dataset(folder / "data")
+    prepare(folder / "data", size=tiny.SIZE, workers=1, quiet=True)
+    assert train(folder, "model") == 0
+    return folder
+
+
+def train(place, output, *more):
+    arguments = ["train", "current_system", place / "data", "--hold-out", "v2", "--output", place / output, *more]
+    return cli.main([str(part) for part in arguments])
+
+
+def test_it_learns_and_is_evaluated_as_it_was_validated(place):
+    info = json.loads((place / "model" / "model.json").read_text())
+    assert info["validation"]["balanced_accuracy"] > 0.6
+    assert all(state["gap"] >= -1e-9 for state in info["course"])
+    made = system.load(place / "model" / system.FILE)
+    assert made.templates.number == 300 and len(made.mean) == 310
+    assert cli.main(["evaluate", str(place / "model"), str(place / "data"), "--output", str(place / "report")]) == 0
+    metrics = json.loads((place / "report" / "metrics.json").read_text())
+    assert metrics["confusion"] == info["validation"]["confusion"] and metrics["network"] == "current_system"
+    assert (place / "report" / "v2" / "predictions.csv").is_file()
+
+
+def test_the_same_seed_gives_the_same_system_and_another_one_another(place):
+    assert train(place, "again") == 0 and train(place, "other", "--seed", "5") == 0
+    hashes = [model.load(place / name).info["files"] for name in ("model", "again", "other")]
+    one, again, other = (system.load(place / name / system.FILE) for name in ("model", "again", "other"))
+    assert (one.weights.emission == again.weights.emission).all() and hashes[0] != hashes[2]
+    assert one.mean.shape == other.mean.shape and (one.mean != other.mean).any()
+
+
+def test_every_frame_was_seen(place):
+    with np.load(place / "data" / "current_system" / "v0.npz", allow_pickle=False) as held:
+        assert held["maps"].shape == (90, 4, maps.CELLS, maps.CELLS) and held["rows"].shape == (90, 11)
+
+
+def test_it_is_cross_validated_like_a_network(place):
+    arguments = ["cross-validate", "current_system", place / "data", "--output", place / "cv", "--jobs", "2", "--quiet"]
+    assert cli.main([str(part) for part in arguments]) == 0
+    result = json.loads((place / "cv" / "metrics.json").read_text())
+    assert result["pooled"]["frames"] == 270 and result["balanced_accuracy"] == result["honest_balanced_accuracy"]
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["train", "current_system", "DATA", "--hold-out", "v2", "--output", "new", "--weights", "x"], "--weights"),
+        (["predict", "MODEL", "VIDEO", "--output", "new"], "takes a network's model"),
+        (["train", "current_system", "DATA", "--hold-out", "v1", "--output", "MODEL"], "other settings"),
+    ],
+)
+def test_what_it_cannot_do_is_said_in_a_line(place, capsys, arguments, told):
+    names = {"DATA": place / "data", "MODEL": place / "model", "VIDEO": place / "data" / "videos" / "v2.mp4"}
+    arguments = [str(names.get(part, place / part if part == "new" else part)) for part in arguments]
+    assert cli.main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and told in lines[0]
+
+
+def test_a_damaged_system_is_refused(place, capsys):
+    content = json.loads((place / "other" / "model.json").read_text())
+    (place / "other" / system.FILE).write_bytes(b"damaged")
+    assert cli.main(["evaluate", str(place / "other"), str(place / "data"), "--output", str(place / "r")]) == 2
+    assert "is not the file that model.json describes" in capsys.readouterr().err
+    assert content["files"]
