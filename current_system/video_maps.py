@@ -16,7 +16,7 @@ import numpy as np
 from current_system.maps import c1_maps
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
-from data_prep.files import atomic_path
+from data_prep.files import atomic_path, locked
 from data_prep.images import crop_grey
 from data_prep.parallel import run_jobs
 from data_prep.position import FEEDER, Tracker
@@ -24,6 +24,7 @@ from data_prep.progress import Progress
 from data_prep.streams import start_pictures
 from data_prep.video import read_frames
 
+FOLDER = "current_system"
 VERSION = 1  # of how maps and rows are computed
 
 
@@ -45,14 +46,20 @@ class Order(NamedTuple):
 
 
 def prepare(dataset: datasets.Dataset, stems: Sequence[str], workers: int, quiet: bool) -> None:
-    """Look at those videos that were not looked at yet, as they are now, several at once. Raises InputError."""
-    orders = [order for order in (_order(dataset, stem) for stem in stems) if not _there(order)]
-    if not orders:
-        return
-    total = sum(datasets.prepared(dataset, order.target.stem).frames for order in orders)
-    with Progress(total, "frames", "current system: S1 and C1", quiet) as progress:
-        for fault in run_jobs(look, orders, workers, progress.update):
-            raise InputError(fault)
+    """Look at those videos that were not looked at yet, as they are now, several at once. Raises InputError.
+
+    Folds that are trained side by side want the same videos: one process looks, the others wait.
+    """
+    folder = dataset.path / FOLDER
+    folder.mkdir(exist_ok=True)
+    with locked(folder, wait=True):
+        orders = [order for order in (_order(dataset, stem) for stem in stems) if not _there(order)]
+        if not orders:
+            return
+        total = sum(datasets.prepared(dataset, order.target.stem).frames for order in orders)
+        with Progress(total, "frames", "current system: S1 and C1", quiet) as progress:
+            for fault in run_jobs(look, orders, workers, progress.update):
+                raise InputError(fault)
 
 
 def read(dataset: datasets.Dataset, stem: str) -> Seen:
@@ -85,7 +92,7 @@ def _order(dataset: datasets.Dataset, stem: str) -> Order:
     meta = datasets.prepared(dataset, stem).meta
     crop, feeder = meta.get("crop"), meta.get("feeder") or FEEDER
     mark = f"{VERSION} {meta['sha256']} {crop} {list(feeder)}"
-    target = dataset.path / "current_system" / f"{stem}.npz"
+    target = dataset.path / FOLDER / f"{stem}.npz"
     return Order(dataset.videos[stem], target, tuple(crop) if crop else None, feeder, mark)
 
 

@@ -45,6 +45,7 @@ def train(
     trained = [stem for stem in annotated if stem not in held_out]
     if not trained or not set(held_out) <= set(annotated):
         raise InputError(f"{dataset.path / 'labels'}: annotated videos are needed, to train on and to hold out")
+    model.refuse_foreign(folder, {system.FILE})
     seed = SEED if seed is None else seed
     options = system.Options()
     settings = {
@@ -55,11 +56,8 @@ def train(
     }
     if (folder / "model.json").is_file():
         there = model.load(folder)
-        if there.info["settings"] != settings:
-            raise InputError(f"{folder}: was trained with other settings; name another folder with --output")
+        model.refuse_other_settings(folder, there.info["settings"], settings, "was trained")
         return there
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder}: is not empty and not a model; name a new folder with --output")
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         video_maps.prepare(dataset, [*trained, *held_out], 1, quiet)

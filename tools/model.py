@@ -7,7 +7,7 @@ everything from the folder and has no defaults of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,29 @@ def load(path: str | Path) -> Model:
         if sha256(folder / name) != signed:
             raise InputError(f"{folder / name}: is not the file that model.json describes; restore it or train again")
     return Model(folder, info)
+
+
+def refuse_foreign(folder: Path, own: Collection[str]) -> None:
+    """Raise InputError if the folder holds something, and none of it is a model or an unfinished one's `own` files."""
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; name a folder for the model")
+    found = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    if found and not found & {"model.json", *own}:
+        raise InputError(f"{folder}: is not empty and not a model; name a new folder with --output")
+
+
+def refuse_other_settings(folder: Path, there: dict[str, Any], now: dict[str, Any], what: str) -> None:
+    """Raise InputError, which names them, if settings differ from those that `folder` was (`what`) trained with."""
+    differing = [name for name in now if there.get(name) != now[name]]
+    if differing:
+        told = (
+            f"{name} {there.get(name)}, now {now[name]}" if len(str(there.get(name))) < 40 else name
+            for name in differing
+        )
+        raise InputError(
+            f"{folder}: {what} with other settings ({'; '.join(told)}); "
+            "name another folder with --output, or remove this one"
+        )
 
 
 def load_network(path: str | Path) -> Model:

@@ -139,7 +139,7 @@ def train(
     folder = Path(output).resolve()
     if workers < 0:
         raise InputError(f"--workers {workers}: give 0 or more processes")
-    _refuse_foreign(folder)
+    model.refuse_foreign(folder, {TRAINING})
     plan = make_plan(
         folder,
         network,
@@ -157,12 +157,12 @@ def train(
     )
     if (folder / "model.json").is_file():
         finished = model.load(folder)
-        _refuse_other_settings(folder, finished.info["settings"], plan.settings, "was trained")
+        model.refuse_other_settings(folder, finished.info["settings"], plan.settings, "was trained")
         if not quiet:
             print(f"{output}: already trained with these settings; nothing to do")
         return finished
     if (folder / TRAINING).is_file():
-        _refuse_other_settings(folder, read_json(folder / TRAINING)["settings"], plan.settings, "is being trained")
+        model.refuse_other_settings(folder, read_json(folder / TRAINING)["settings"], plan.settings, "is being trained")
 
     for note in [] if quiet else plan.notes:
         print(note)
@@ -208,15 +208,6 @@ def only_class(scores: dict[str, Any]) -> str | None:
     return given[0] if len(given) == 1 and scores["classes_present"] > 1 else None
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Raise InputError if the folder holds something that is neither a model nor a training."""
-    if folder.is_file():
-        raise InputError(f"{folder}: is a file; name a folder for the model")
-    own = {"model.json", TRAINING}
-    if folder.is_dir() and any(folder.iterdir()) and not own & {file.name for file in folder.iterdir()}:
-        raise InputError(f"{folder}: is not empty and not a model; name a new folder with --output")
-
-
 @contextmanager
 def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
     """Where the block fails, remove what its last checkpoint does not name; before the first, all that it wrote.
@@ -237,19 +228,6 @@ def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
             if new:
                 folder.rmdir()
         raise
-
-
-def _refuse_other_settings(folder: Path, there: dict[str, Any], now: dict[str, Any], what: str) -> None:
-    differing = [name for name in now if there.get(name) != now[name]]
-    if differing:
-        told = (
-            f"{name} {there.get(name)}, now {now[name]}" if len(str(there.get(name))) < 40 else name
-            for name in differing
-        )
-        raise InputError(
-            f"{folder}: {what} with other settings ({'; '.join(told)}); "
-            "name another folder with --output, or remove this one"
-        )
 
 
 def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -76,8 +77,14 @@ def test_what_it_cannot_do_is_said_in_a_line(place, capsys, arguments, told):
 
 
 def test_a_damaged_system_is_refused(place, capsys):
-    content = json.loads((place / "other" / "model.json").read_text())
-    (place / "other" / system.FILE).write_bytes(b"damaged")
-    assert cli.main(["evaluate", str(place / "other"), str(place / "data"), "--output", str(place / "r")]) == 2
+    shutil.copytree(place / "model", place / "damaged")
+    (place / "damaged" / system.FILE).write_bytes(b"damaged")
+    assert cli.main(["evaluate", str(place / "damaged"), str(place / "data"), "--output", str(place / "r")]) == 2
     assert "is not the file that model.json describes" in capsys.readouterr().err
-    assert content["files"]
+
+
+def test_a_training_that_was_killed_before_its_model_was_whole_is_done_again(place):
+    (place / "killed").mkdir()
+    (place / "killed" / system.FILE).write_bytes(b"what was there then")
+    assert train(place, "killed") == 0
+    assert model.load(place / "killed").info["files"] == model.load(place / "model").info["files"]
