@@ -32,6 +32,11 @@ class Dataset:
     classes: tuple[str, ...]
     videos: dict[str, Path]
 
+    @property
+    def simulated(self) -> bool:
+        """Whether `ethocaffe simulate` drew it, as every result of it must say."""
+        return (self.path / "simulation.json").is_file()
+
     def labels(self, stem: str) -> Path:
         """Where the labels of a video are, or would be."""
         return self.path / "labels" / f"{stem}.csv"

@@ -148,7 +148,7 @@ def boost(
         "held_out": held_out,
         "model": trained.hash,
         "network": trained.info["network"],
-        "simulated": (dataset.path / "simulation.json").is_file(),
+        "simulated": dataset.simulated,
         "dataset": str(dataset_path),
         "data_fingerprint": datasets.fingerprint(dataset, [*training, *held_out]),
         "command": command_line("boost", [model_path, dataset_path], options),

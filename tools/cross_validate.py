@@ -77,7 +77,7 @@ def cross_validate(
     """Train and measure every fold; returns what metrics.json holds (`folds.summary`, and where it comes from).
 
     `settings` are those of tools.train.SETTINGS. Folds that are trained already are kept, interrupted ones gone on
-    with. Writes to `output` a model per fold, its training.log, folds.csv, confusion_matrix.csv and .png,
+    with. Writes to `output` a model and a log per fold, folds.csv, confusion_matrix.csv and .png,
     learning.png, and metrics.json last. Raises InputError for wrong input, RuntimeError where a training fails.
     """
     folder = Path(output)
@@ -95,12 +95,7 @@ def cross_validate(
     if folder.is_file():
         raise InputError(f"{folder}: is a file; name a folder with --output")
     orders = [
-        processes.Job(
-            fold.name,
-            train_arguments(network_given, dataset_path, fold.held_out, folder / fold.name, given),
-            folder / f"{fold.name}.log",
-        )
-        for fold in parts
+        training(fold.name, network_given, dataset_path, fold.held_out, folder / fold.name, given) for fold in parts
     ]
     one_step = network_given == current.NAME
     iterations = 1 if one_step else given.get("iterations") or _max_iter(network_given, given.get("solver"))
@@ -108,15 +103,16 @@ def cross_validate(
         faults = train_all(orders, places, iterations, progress)
     if faults:
         raise RuntimeError("; ".join(faults))
-    outcomes = [outcome(folder / fold.name, fold.name) for fold in parts]
+    infos = [trained_fold(folder / fold.name) for fold in parts]
+    outcomes = [outcome(fold.name, info) for fold, info in zip(parts, infos)]
     options = {"output": output, "folds": count, "jobs": jobs, "gpus": gpus}
     result = {
         **folds.summary(outcomes),
-        "network": model.load(folder / parts[0].name).info["network"],
-        "simulated": (dataset.path / "simulation.json").is_file(),
+        "network": infos[0]["network"],
+        "simulated": dataset.simulated,
         "dataset": str(dataset_path),
         "data_fingerprint": datasets.fingerprint(dataset, [stem for fold in parts for stem in fold.held_out]),
-        "seed": model.load(folder / parts[0].name).info["seed"],
+        "seed": infos[0]["seed"],
         "command": command_line("cross-validate", [network_given, dataset_path], {**options, **dashed(given)}),
         **provenance.describe(),
     }
@@ -126,13 +122,20 @@ def cross_validate(
     return result
 
 
-def train_arguments(
-    network_given: str, dataset: str | Path, held_out: Sequence[str], output: str | Path, settings: Mapping[str, Any]
-) -> list[str]:
-    """The arguments of the `ethocaffe train` that trains one fold."""
+def training(
+    name: str,
+    network_given: str,
+    dataset: str | Path,
+    held_out: Sequence[str],
+    output: Path,
+    settings: Mapping[str, Any],
+) -> processes.Job:
+    """The `ethocaffe train` of one fold into the folder `output`; its log lies beside that. `settings` as for
+    `cross_validate`."""
     options = {"hold-out": ",".join(held_out), "output": output, **dashed(settings)}
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    return ["train", network_given, str(dataset), *given]
+    given = [f"--{option}={value}" for option, value in options.items() if value is not None]
+    log = output.with_name(f"{output.name}.log")
+    return processes.Job(name, ["train", network_given, str(dataset), *given], output, log)
 
 
 def dashed(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,12 +151,11 @@ def train_all(
     ended: Callable[[processes.Job, float], None] | None = None,
 ) -> list[str]:
     """Run those trainings that have not ended; returns the faults. `iterations` are those of each."""
-    outputs = {order.name: Path(_option(order, "--output")) for order in orders}
-    left = [order for order in orders if not (outputs[order.name] / "model.json").is_file()]
+    left = [order for order in orders if not (order.output / "model.json").is_file()]
     progress.skip((len(orders) - len(left)) * iterations)
 
     def done(order: processes.Job) -> int:
-        return iterations_done(outputs[order.name], iterations)
+        return iterations_done(order.output, iterations)
 
     for order in left:
         progress.skip(done(order))
@@ -168,16 +170,17 @@ def iterations_done(folder: Path, iterations: int) -> int:
     return min(read_json(state)["iteration"], iterations) if state.is_file() else 0
 
 
-def outcome(folder: Path, name: str) -> folds.Outcome:
-    """What a trained fold's model says of it."""
+def trained_fold(folder: Path) -> dict[str, Any]:
+    """What a trained fold's model.json says, its learning curve included."""
     info = model.load(folder).info
     if "curve" not in info:
         raise InputError(f"{folder / 'model.json'}: holds no learning curve; remove the folder and train it again")
+    return info
+
+
+def outcome(name: str, info: Mapping[str, Any]) -> folds.Outcome:
+    """What `folds.summary` takes of a fold of that name and its `trained_fold`."""
     return folds.Outcome(name, info["classes"], info["curve"])
-
-
-def _option(order: processes.Job, name: str) -> str:
-    return next(part.split("=", 1)[1] for part in order.arguments if part.startswith(name + "="))
 
 
 def _max_iter(network_given: str, solver: str | None) -> int:

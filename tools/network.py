@@ -6,9 +6,10 @@ Real Caffe ends the whole process when a prototxt is wrong, so what can be check
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,22 @@ def write_message(path: Path, message: Any, comment: str = "") -> None:
     """Write a message as text, whole or not at all, `comment` lines first."""
     with atomic_path(path) as temporary:
         temporary.write_text(comment + text_format.MessageToString(message), encoding="utf-8")
+
+
+def hash_of(message: Any) -> str:
+    """Hexadecimal SHA-256 of a message's content: comments and layout of its file do not matter."""
+    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
+
+
+def with_fields(message: Any, fields: Mapping[str, Any]) -> Any:
+    """A copy of a message with some fields set, or cleared where the value is None."""
+    changed = type(message)()
+    changed.CopyFrom(message)
+    for field, value in fields.items():
+        changed.ClearField(field)
+        if value is not None:
+            setattr(changed, field, value)
+    return changed
 
 
 def layers_of(net: Any, phase: str) -> Iterator[Any]:

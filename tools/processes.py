@@ -24,10 +24,11 @@ PATIENCE = 20  # seconds that a command has to end in good order when it is told
 
 
 class Job(NamedTuple):
-    """`ethocaffe` with these arguments; what it prints goes to the file `log`."""
+    """`ethocaffe` with these arguments, which writes to the folder `output`; what it prints goes to the file `log`."""
 
     name: str
     arguments: Sequence[str]
+    output: Path
     log: Path
 
 

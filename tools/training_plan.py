@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +120,8 @@ def make_plan(
 
     settings = {
         "network": network.network_name(place),
-        "train_val": _hash(net),
-        "deploy": _hash(deploy),
+        "train_val": network.hash_of(net),
+        "deploy": network.hash_of(deploy),
         "solver": text_format.MessageToString(rules),
         "held out": held_out,
         "weights": sha256(weights) if weights else None,
@@ -343,7 +342,3 @@ def _fill_solver(solver: Any, folder: Path, iterations: int, validate_every: int
     solver.max_iter, solver.random_seed = iterations, seed
     solver.snapshot = solver.test_interval = validate_every
     solver.test_iter.append(tests)
-
-
-def _hash(message: Any) -> str:
-    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()

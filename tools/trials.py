@@ -129,10 +129,4 @@ def _try(trial: Any, args: argparse.Namespace, folder: Path, solver: Any, iterat
 
 def with_fields(solver: Any, fields: Mapping[str, Any]) -> Any:
     """A copy of a solver with some fields set, and those of another policy cleared."""
-    changed = type(solver)()
-    changed.CopyFrom(solver)
-    for field in search_space.POLICY_FIELDS:
-        changed.ClearField(field)
-    for field, value in fields.items():
-        setattr(changed, field, value)
-    return changed
+    return network.with_fields(solver, {**dict.fromkeys(search_space.POLICY_FIELDS), **fields})

@@ -78,7 +78,7 @@ def tune(args: argparse.Namespace) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         study = _search(args, folder, settings, solver, places)
-        return _write(args, folder, study, settings, solver_file)
+        return _write(args, folder, study, settings, solver_file, dataset.simulated)
 
 
 def _search(
@@ -90,9 +90,13 @@ def _search(
     trials.begin(study, folder, settings, solver)
     already = len(trials.finished(study))
     jobs = [
-        processes.Job(f"worker {number}", [*_worker_arguments(args, iterations, every), f"--worker={number}"], log)
+        processes.Job(
+            f"worker {number}",
+            [*_worker_arguments(args, iterations, every), f"--worker={number}"],
+            folder,
+            folder / f"worker_{number}.log",
+        )
         for number in range(min(len(places), max(args.trials - already, 0)))
-        for log in [folder / f"worker_{number}.log"]
     ]
     with Progress(args.trials, "trials", "tuning", args.quiet) as progress:
         progress.skip(min(already, args.trials))
@@ -123,7 +127,7 @@ def _worker_arguments(args: argparse.Namespace, iterations: int, every: int) -> 
 
 
 def _write(
-    args: argparse.Namespace, folder: Path, study: Any, settings: dict[str, Any], solver_file: Path
+    args: argparse.Namespace, folder: Path, study: Any, settings: dict[str, Any], solver_file: Path, simulated: bool
 ) -> dict[str, Any]:
     import optuna
 
@@ -137,7 +141,6 @@ def _write(
     solver = network.read_solver(solver_file)
     iterations = settings["iterations"]
     fields = search_space.suggest(optuna.trial.FixedTrial(best.params), solver.type, iterations)
-    simulated = (Path(args.dataset) / "simulation.json").is_file()
     comment = (
         f"# Found by `ethocaffe tune`, trial {best.number} of {len(finished)}: balanced accuracy {best.value:.3f} on "
         f"{args.hold_out}{' (simulated)' if simulated else ''}\n# with {args.network}, {iterations} iterations.\n\n"

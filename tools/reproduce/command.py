@@ -109,7 +109,7 @@ def make_setting(args: argparse.Namespace, places: Sequence[processes.Slot]) -> 
         if not args.quiet:
             print(line)
     weights, origin = (Path(args.weights), Path(args.weights).name) if args.weights else (None, None)
-    if not args.weights and name == "mini" and (path / "simulation.json").is_file():
+    if not args.weights and name == "mini" and dataset.simulated:
         weights, origin = _stand_in(folder / "work" / "stand_in", places, args.quiet), stand_in.STATEMENT
     options = {
         key.replace("_", "-"): getattr(args, key)
@@ -119,6 +119,7 @@ def make_setting(args: argparse.Namespace, places: Sequence[processes.Slot]) -> 
         folder=folder,
         dataset=dataset,
         folds=parts,
+        data=datasets.fingerprint(dataset, [stem for fold in parts for stem in fold.held_out]),
         profile=name,
         solver=solver,
         iterations=iterations,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from data_prep import dataset as datasets
 from data_prep import video
+from data_prep.images import crop_grey
 from tools import model, network
 from tools.plots.confusion import plot_confusion
 from tools.plots.curves import plot_curves
@@ -34,7 +35,7 @@ class Figure(NamedTuple):
 
 def draw(setting: Setting, cells: Mapping[str, Any], runs: Mapping[str, Any]) -> list[Figure]:
     """Draw every figure whose records are there into `figures/`; returns them in the thesis's order."""
-    note = NOTE if setting.simulated else ""
+    note = NOTE if setting.dataset.simulated else ""
     folder = setting.folder / "figures"
     found = {EXAMPLES: _examples(setting, folder, note)}
     found.update({name: _drawing(setting, name, folder) for name in DRAWINGS})
@@ -60,7 +61,12 @@ def _examples(setting: Setting, folder: Path, note: str) -> Figure:
         stem: datasets.read_labels(dataset.labels(stem), dataset.classes, prepared[stem].frames) for stem in stems
     }
     chosen = representative_frames(labels, len(dataset.classes))
-    pictures = [_frame(dataset.videos[at[0]], at[1], prepared[at[0]].meta.get("crop")) if at else None for at in chosen]
+    shown = {
+        (stem, index): picture
+        for stem in stems
+        for index, picture in _frames(dataset.videos[stem], {at[1] for at in chosen if at and at[0] == stem})
+    }
+    pictures = [crop_grey(shown[at], prepared[at[0]].meta.get("crop")) if at else None for at in chosen]
     every = np.concatenate(list(labels.values()))
     counts = [int((every == index).sum()) for index in range(len(dataset.classes))]
     file = folder / f"{EXAMPLES}.png"
@@ -72,13 +78,17 @@ def _examples(setting: Setting, folder: Path, note: str) -> Figure:
     return Figure(EXAMPLES, file, caption)
 
 
-def _frame(path: Path, index: int, crop: list[int] | None) -> np.ndarray:
-    """One frame of a video, grey uint8, what `prepare --crop` keeps of it."""
-    picture = next(image for number, _, image in video.read_frames(path) if number == index)
-    if crop:
-        top, left, bottom, right = crop
-        picture = picture[top:bottom, left:right]
-    return picture
+def _frames(path: Path, wanted: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Those frames of a video, grey uint8, with their numbers; it is decoded once, up to the last of them."""
+    left = set(wanted)
+    if not left:
+        return
+    for index, _, picture in video.read_frames(path):
+        if index in left:
+            left.remove(index)
+            yield index, picture
+        if not left:
+            return
 
 
 def _drawing(setting: Setting, name: str, folder: Path) -> Figure:

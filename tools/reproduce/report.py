@@ -10,9 +10,8 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
-from data_prep import dataset as datasets
 from data_prep.files import atomic_path, write_json
 from tools import provenance
 from tools.plots import style
@@ -41,13 +40,22 @@ HONEST = (
 )
 
 
+class Contents(NamedTuple):
+    """What both pages show: cells, findings, figures, and by name what a reader needs to make it all again."""
+
+    found: Sequence[Result]
+    said: Sequence[Finding]
+    drawn: Sequence[figures.Figure]
+    origin: Sequence[tuple[str, str]]
+
+
 def write_results(setting: Setting) -> list[figures.Figure]:
     """Write everything that the records in the folder allow; what is missing is a dash. Returns the figures."""
     folder = setting.folder
     cells, runs = read_records(folder / "cells"), read_records(folder / "runs")
     published = read_published()
     found = results(published, cells)
-    said = findings(cells, runs, published, setting.simulated)
+    said = findings(cells, runs, published, setting.dataset.simulated)
     drawn = figures.draw(setting, cells, runs)
     tables.write_csv(found, folder / "tables.csv")
     tables.write_folds(found, cells, folder / "folds.csv")
@@ -55,17 +63,18 @@ def write_results(setting: Setting) -> list[figures.Figure]:
     facts = {f"ethocaffe {name}": value for name, value in origin}
     for figure in drawn:
         style.sign(figure.file, facts)
-    write_json(folder / "origin.json", {"simulated": setting.simulated, **dict(origin)})
-    _write(folder / "README.md", _markdown(setting, found, said, drawn, origin))
-    _write(folder / "report.html", _page(setting, found, said, drawn, origin))
+    write_json(folder / "origin.json", {"simulated": setting.dataset.simulated, **dict(origin)})
+    contents = Contents(found, said, drawn, origin)
+    _write(folder / "README.md", _markdown(setting, contents))
+    _write(folder / "report.html", _page(setting, contents))
     return drawn
 
 
 def _notices(setting: Setting) -> list[str]:
-    notices = [NOTICE] if setting.simulated else []
+    notices = [NOTICE] if setting.dataset.simulated else []
     if PROFILES[setting.profile].folder:
         notices.append(MINI)
-    if setting.origin and setting.simulated:
+    if setting.origin and setting.dataset.simulated:
         notices.append(f"Where it says pretrained, conv1 to conv5 come from {setting.origin}, which is not AlexNet.")
     return notices
 
@@ -73,7 +82,7 @@ def _notices(setting: Setting) -> list[str]:
 def _weights(setting: Setting) -> str:
     if not setting.origin:
         return "No weights were given, so nothing is pretrained."
-    return "" if setting.simulated else f"Pretrained: conv1 to conv5 from {setting.origin}."
+    return "" if setting.dataset.simulated else f"Pretrained: conv1 to conv5 from {setting.origin}."
 
 
 def _origin(setting: Setting, records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -83,12 +92,12 @@ def _origin(setting: Setting, records: Sequence[Mapping[str, Any]]) -> list[tupl
     def of_records(name: str) -> str:
         return ", ".join(dict.fromkeys(str(record[name]) for record in records)) or "–"
 
-    data = f"{len(stems)} videos, fingerprint {datasets.fingerprint(setting.dataset, stems)[:16]}"
+    data = f"{len(stems)} videos, fingerprint {setting.data[:16]}"
     return [
         ("command", setting.command),
         ("commit", _commits(records)),
         ("machine", of_records("machine")),
-        ("data", ("simulated home cage, " if setting.simulated else f"{setting.dataset.path.name}, ") + data),
+        ("data", ("simulated home cage, " if setting.dataset.simulated else f"{setting.dataset.path.name}, ") + data),
         ("seed", str(setting.seed)),
         ("solver", str(setting.solver)),
         ("trainings", f"{setting.iterations} iterations each, validated every {setting.validate_every}"),
@@ -104,14 +113,9 @@ def _commits(records: Sequence[Mapping[str, Any]]) -> str:
     return " to ".join(ends) or "–"
 
 
-def _markdown(
-    setting: Setting,
-    found: Sequence[Result],
-    said: Sequence[Finding],
-    drawn: Sequence[figures.Figure],
-    origin: Sequence[tuple[str, str]],
-) -> str:
-    lines = [f"# {TITLE}{', on simulated data' if setting.simulated else ''}", ""]
+def _markdown(setting: Setting, contents: Contents) -> str:
+    found, said, drawn, origin = contents
+    lines = [f"# {TITLE}{', on simulated data' if setting.dataset.simulated else ''}", ""]
     lines += [line for notice in _notices(setting) for line in (f"**{notice}**", "")]
     lines += ["```", setting.command, "```", "", "Balanced accuracy in percent. " + HONEST, "", _weights(setting), ""]
     lines += [tables.markdown(found), "## The thesis's findings", ""]
@@ -126,13 +130,8 @@ def _markdown(
     return "\n".join(lines) + "\n"
 
 
-def _page(
-    setting: Setting,
-    found: Sequence[Result],
-    said: Sequence[Finding],
-    drawn: Sequence[figures.Figure],
-    origin: Sequence[tuple[str, str]],
-) -> str:
+def _page(setting: Setting, contents: Contents) -> str:
+    found, said, drawn, origin = contents
     notices = _notices(setting)
     text = "<br>".join(map(html.escape, notices))
     rows = (
@@ -141,7 +140,7 @@ def _page(
         for one in said
     )
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=TITLE + (", on simulated data" if setting.simulated else ""),
+        title=TITLE + (", on simulated data" if setting.dataset.simulated else ""),
         notice=f'<p class="notice" role="note"><strong>{text}</strong></p>' if notices else "",
         folds=f"{len(setting.folds)} folds",
         weights=f"<p>{html.escape(_weights(setting))}</p>",

@@ -20,7 +20,7 @@ from data_prep.position import FEATURES
 from data_prep.prepare import prepare
 from data_prep.simulate import simulate
 from tools import model, network, processes
-from tools.cross_validate import train_arguments
+from tools.cross_validate import training
 
 NETWORK = "mini/shape/cnn"
 SOLVER = "mini/solver_low_rate.prototxt"
@@ -68,5 +68,4 @@ def order(folder: Path) -> processes.Job:
     """The training of the stand-in, its last video held out."""
     settings = {"solver": network.NETWORKS / SOLVER, "iterations": ITERATIONS, "validate_every": VALIDATE_EVERY}
     held_out = sorted(datasets.open_dataset(folder / "data").videos)[-1:]
-    arguments = train_arguments(NETWORK, folder / "data", held_out, folder / "model", settings)
-    return processes.Job("stand-in", arguments, folder / "training.log")
+    return training("stand-in", NETWORK, folder / "data", held_out, folder / "model", settings)

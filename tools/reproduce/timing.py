@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from data_prep.progress import Progress, duration
 from tools import model, processes
-from tools.cross_validate import iterations_done, train_arguments
+from tools.cross_validate import iterations_done, training
 from tools.reproduce.catalogue import PROFILES
 from tools.reproduce.trainings import Record, Setting
 
@@ -32,25 +32,25 @@ def measure(setting: Setting, names: Sequence[str], places: Sequence[processes.S
     costs: dict[str, Cost] = {}
     setting.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=setting.folder, prefix=".timing.") as work:
-        outputs = {name: Path(work) / name.replace("/", ".") for name in names}
         jobs = [
-            processes.Job(
+            training(
                 name,
-                train_arguments(
-                    setting.network(name), setting.dataset.path, setting.folds[0].held_out, outputs[name], given
-                ),
-                Path(work) / f"{name.replace('/', '.')}.log",
+                setting.network(name),
+                setting.dataset.path,
+                setting.folds[0].held_out,
+                Path(work) / name.replace("/", "."),
+                given,
             )
             for name in names
         ]
 
         def ended(job: processes.Job, seconds: float) -> None:
-            info = model.load(outputs[job.name]).info
+            info = model.load(job.output).info
             step, validation = info["seconds_per_step"], info["seconds_per_validation"]
             costs[job.name] = Cost(step, validation, max(seconds - steps * step - validation, 0))
 
         def done(job: processes.Job) -> int:
-            return iterations_done(outputs[job.name], steps) // steps
+            return iterations_done(job.output, steps) // steps
 
         with Progress(len(jobs), "networks", "measuring", quiet) as progress:
             faults = processes.run_jobs(jobs, places, done, progress, ended)

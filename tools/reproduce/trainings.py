@@ -6,13 +6,11 @@ need. It is written as soon as its trainings have ended, and a training whose re
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from data_prep import dataset as datasets
@@ -20,18 +18,19 @@ from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, sha256
 from data_prep.progress import Progress
 from tools import folds, model, network, processes, provenance
-from tools.cross_validate import outcome, train_all, train_arguments
+from tools.cross_validate import outcome, train_all, trained_fold, training
 from tools.reproduce.catalogue import CURRENT_SYSTEM, PROFILES, Cell, Variant
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all trainings of a reproduction have in common. weights: what pretrained networks start from, None where
-    there are none; origin: what these are, for a reader."""
+    """What all trainings of a reproduction have in common. data: the fingerprint of the folds' videos. weights: what
+    pretrained networks start from, None where there are none; origin: what these are, for a reader."""
 
     folder: Path
     dataset: datasets.Dataset
     folds: list[folds.Fold]
+    data: str
     profile: str
     solver: Path
     iterations: int
@@ -41,107 +40,88 @@ class Setting:
     origin: str | None
     command: str
 
-    @property
-    def simulated(self) -> bool:
-        return (self.dataset.path / "simulation.json").is_file()
-
     def network(self, name: str) -> str:
         """A network of the catalogue as this profile names it."""
         return "/".join(part for part in (PROFILES[self.profile].folder, name) if part)
 
 
 class Record(NamedTuple):
-    """A record to be made: its file, what makes it the same one, and its trainings with their folders."""
+    """A record to be made: its file, what makes it the same one, its folds, and the training of each."""
 
     file: Path
     settings: dict[str, Any]
+    folds: Sequence[folds.Fold]
     jobs: list[processes.Job]
-    outputs: list[tuple[str, Path]]
 
 
 def cell_record(setting: Setting, cell: Cell) -> Record:
     """The record of a table's cell, all folds."""
     if cell.model == CURRENT_SYSTEM:
-        return _current_system(setting, cell)
+        from current_system.system import Options
+
+        settings = {**Options()._asdict(), "network": CURRENT_SYSTEM, "seed": setting.seed, "weights": None}
+        given = {"seed": setting.seed}
+        return _record(setting, "cells", cell.name, CURRENT_SYSTEM, setting.folds, given, settings)
     weights = setting.weights if cell.pretrained else None
-    return _record(setting, "cells", cell.name, cell.network, setting.solver, setting.folds, weights)
-
-
-def _current_system(setting: Setting, cell: Cell) -> Record:
-    from current_system.system import Options
-
-    outputs = [(fold.name, setting.folder / "work" / "cells" / cell.name / fold.name) for fold in setting.folds]
-    jobs = [
-        processes.Job(
-            f"{cell.name} {fold.name}",
-            train_arguments(CURRENT_SYSTEM, setting.dataset.path, fold.held_out, output, {"seed": setting.seed}),
-            output.with_name(f"{fold.name}.log"),
-        )
-        for fold, (_, output) in zip(setting.folds, outputs)
-    ]
-    settings = {
-        **Options()._asdict(),
-        "network": CURRENT_SYSTEM,
-        "seed": setting.seed,
-        "weights": None,
-        "folds": [fold._asdict() for fold in setting.folds],
-        "data": datasets.fingerprint(setting.dataset, [stem for fold in setting.folds for stem in fold.held_out]),
-    }
-    return Record(setting.folder / "cells" / f"{cell.name}.json", settings, jobs, outputs)
+    return _of_network(setting, "cells", cell.name, cell.network, setting.folds, setting.solver, {"weights": weights})
 
 
 def variant_record(setting: Setting, variant: Variant) -> Record:
     """The record of a figure's variant: the first fold, with the variant's solver."""
     solver = setting.folder / "work" / "solvers" / f"{variant.name}.prototxt"
     solver.parent.mkdir(parents=True, exist_ok=True)
-    network.write_message(solver, _changed(setting.solver, variant.solver))
+    network.write_message(solver, network.with_fields(network.read_solver(setting.solver), variant.solver))
     changes = {"seed": setting.seed + variant.seed, "sequence_length": variant.sequence_length}
-    return _record(setting, "runs", variant.name, variant.network, solver, setting.folds[:1], None, changes)
+    return _of_network(setting, "runs", variant.name, variant.network, setting.folds[:1], solver, changes)
 
 
-def _record(
+def _of_network(
     setting: Setting,
     kind: str,
     name: str,
     graph: str,
-    solver: Path,
     parts: Sequence[folds.Fold],
-    weights: Path | None,
-    changes: Mapping[str, Any] = MappingProxyType({}),
+    solver: Path,
+    changes: Mapping[str, Any],
 ) -> Record:
-    work = setting.folder / "work" / kind / name
     given = {
         "iterations": setting.iterations,
         "validate_every": setting.validate_every,
         "solver": solver,
         "seed": setting.seed,
-        "weights": weights,
         **changes,
     }
-    jobs = [
-        processes.Job(
-            f"{name} {fold.name}",
-            train_arguments(setting.network(graph), setting.dataset.path, fold.held_out, work / fold.name, given),
-            work / f"{fold.name}.log",
-        )
-        for fold in parts
-    ]
-    place = network.find_network(setting.network(graph))
+    own = setting.network(graph)
+    weights = given.get("weights")
     settings = {
-        "network": setting.network(graph),
-        "train_val": _hash(network.read_net(place / model.TRAIN_VAL)),
+        "network": own,
+        "train_val": network.hash_of(network.read_net(network.find_network(own) / model.TRAIN_VAL)),
         "solver": str(network.read_solver(solver)),
         "iterations": setting.iterations,
         "validate_every": setting.validate_every,
         "seed": given["seed"],
         "sequence_length": given.get("sequence_length"),
         "weights": sha256(weights) if weights else None,
-        "folds": [fold._asdict() for fold in parts],
-        "data": datasets.fingerprint(setting.dataset, [stem for fold in setting.folds for stem in fold.held_out]),
     }
-    return Record(
-        setting.folder / kind / f"{name}.json", settings, jobs, [(fold.name, work / fold.name) for fold in parts]
-    )
+    return _record(setting, kind, name, own, parts, given, settings)
+
+
+def _record(
+    setting: Setting,
+    kind: str,
+    name: str,
+    network_given: str,
+    parts: Sequence[folds.Fold],
+    given: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> Record:
+    work = setting.folder / "work" / kind / name
+    jobs = [
+        training(f"{name} {fold.name}", network_given, setting.dataset.path, fold.held_out, work / fold.name, given)
+        for fold in parts
+    ]
+    same = {**settings, "folds": [fold._asdict() for fold in parts], "data": setting.data}
+    return Record(setting.folder / kind / f"{name}.json", same, parts, jobs)
 
 
 def same_trainings(records: Sequence[Record]) -> dict[Path, Path]:
@@ -153,9 +133,9 @@ def same_trainings(records: Sequence[Record]) -> dict[Path, Path]:
 def left(records: Sequence[Record]) -> list[Record]:
     """The records that are not made yet, each training once. Raises InputError where one was made otherwise."""
     for record in records:
-        if record.file.is_file() and read_json(record.file)["settings"] != record.settings:
-            there = read_json(record.file)["settings"]
-            differing = [name for name in record.settings if there.get(name) != record.settings[name]]
+        there = read_json(record.file)["settings"] if record.file.is_file() else record.settings
+        differing = [name for name in record.settings if there.get(name) != record.settings[name]]
+        if differing:
             raise InputError(
                 f"{record.file}: was made with other settings ({', '.join(differing)}); "
                 "name another folder with --output, or remove this file"
@@ -174,12 +154,12 @@ def make_records(setting: Setting, records: Sequence[Record], places: Sequence[p
 
     def ended(job: processes.Job, _: float = 0) -> None:
         record = of_job[job.name]
-        if not record.file.is_file() and all((folder / "model.json").is_file() for _, folder in record.outputs):
+        if not record.file.is_file() and all((each.output / "model.json").is_file() for each in record.jobs):
             _write(setting, record)
             if not quiet:
                 print(f"{record.file}: {_sentence(read_json(record.file))}", flush=True)
 
-    jobs = list({job.name: job for record in missing for job in record.jobs}.values())
+    jobs = [job for record in missing for job in record.jobs]
     total = len(jobs) * setting.iterations
     with Progress(total, "iterations", f"{len(jobs)} trainings", quiet) as progress:
         faults = train_all(jobs, places, setting.iterations, progress, ended)
@@ -192,15 +172,15 @@ def make_records(setting: Setting, records: Sequence[Record], places: Sequence[p
 
 
 def _write(setting: Setting, record: Record) -> None:
-    outcomes = [outcome(folder, name) for name, folder in record.outputs]
-    infos = [model.load(folder).info for _, folder in record.outputs]
+    infos = [trained_fold(job.output) for job in record.jobs]
+    outcomes = [outcome(fold.name, info) for fold, info in zip(record.folds, infos)]
     content: dict[str, Any] = folds.summary(outcomes) if len(outcomes) > 1 else {}
     content.update(
         curves={one.fold: [_scores(row) for row in one.curve] for one in outcomes},
         seconds_per_step=[info["seconds_per_step"] for info in infos],
         seconds_per_validation=[info["seconds_per_validation"] for info in infos],
         classes=outcomes[0].classes,
-        simulated=setting.simulated,
+        simulated=setting.dataset.simulated,
         weights=setting.origin if record.settings["weights"] else None,
         settings=record.settings,
         command=setting.command,
@@ -231,17 +211,3 @@ def _sentence(record: Mapping[str, Any]) -> str:
         return f"balanced accuracy {record['balanced_accuracy']:.3f} ± {record['spread']:.3f}"
     best = max(row["balanced_accuracy"] for curve in record["curves"].values() for row in curve)
     return f"balanced accuracy {best:.3f}"
-
-
-def _hash(message: Any) -> str:
-    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
-
-
-def _changed(file: Path, changes: Mapping[str, Any]) -> Any:
-    """The solver of a file with some fields set, or cleared where the value is None."""
-    solver = network.read_solver(file)
-    for field, value in changes.items():
-        solver.ClearField(field)
-        if value is not None:
-            setattr(solver, field, value)
-    return solver

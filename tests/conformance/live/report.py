@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Union
 
 import numpy as np
+
+from tools import provenance
 
 FORWARD, BACKWARD = 1e-4, 1e-3  # max |a − b| / max |b| of layers' tops and gradients
 
@@ -103,12 +104,8 @@ def markdown(section: Section) -> str:
 
 def machine() -> str:
     """The processor, its cores and the versions, in a line."""
-    model = platform.machine()
-    if (cpu := Path("/proc/cpuinfo")).exists():
-        lines = cpu.read_text().splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "protobuf"))
-    return f"{os.cpu_count()} cores of {model}; Python {platform.python_version()}, {versions}"
+    return f"{provenance.machine()}; Python {platform.python_version()}, {versions}"
 
 
 def commit(repository: Path) -> str:
