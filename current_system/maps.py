@@ -18,6 +18,7 @@ SIDE = 64  # pixels of a window
 SHARE = 0.5  # of the frame's height that a window covers
 CELL, STRIDE = 8, 4  # of C1, in pixels of the window
 CELLS = (SIDE - CELL) // STRIDE + 1
+LEAD = FRAMES // 2  # frames that a map looks back at, and ahead
 
 
 def scaled(grey: np.ndarray) -> np.ndarray:
@@ -52,7 +53,6 @@ def c1_maps(frames: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndar
     ends. A map comes four frames late, and nine small frames are kept.
     """
     bank = gabor_bank()
-    half = FRAMES // 2
     kept: deque[np.ndarray] = deque(maxlen=FRAMES)
     waiting: deque[tuple[float, float]] = deque()  # centres of the frames whose map is still to come
     newest = -1
@@ -60,12 +60,12 @@ def c1_maps(frames: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndar
         small = scaled(grey)
         kept.extend([small] * (FRAMES if newest == 0 else 1))
         waiting.append((float(row[0]), float(row[1])))
-        if newest >= half:
+        if newest >= LEAD:
             yield _map(kept, waiting.popleft(), bank)
-    for repeat in range(newest + 1, newest + 1 + half):
+    for repeat in range(newest + 1, newest + 1 + LEAD):
         if waiting:
             kept.append(kept[-1])
-        if waiting and repeat >= half:
+        if waiting and repeat >= LEAD:
             yield _map(kept, waiting.popleft(), bank)
 
 

@@ -91,18 +91,23 @@ def spans(labels: np.ndarray) -> list[tuple[int, int]]:
     ]
 
 
-def scores(system: System, video: Seen) -> tuple[np.ndarray, np.ndarray]:
-    """The labels of every frame (frames,) and a share per class, float32 (frames, classes), highest for the label.
+def frame_scores(system: System, video: Seen) -> np.ndarray:
+    """The score of each class by each frame alone, float32 (frames, classes), of a video or a part of one."""
+    x = (features(video, system.templates) - system.mean) / system.deviation
+    return emissions(system.weights, x).astype(np.float32)
+
+
+def shares(system: System, of_frames: np.ndarray) -> np.ndarray:
+    """A share per class, float32 (frames, classes), highest for the label, given `frame_scores` of a whole video.
 
     The shares are the softmax of the max-marginals: an order of the classes, not calibrated probabilities.
     """
-    x = (features(video, system.templates) - system.mean) / system.deviation
-    of_frames = emissions(system.weights, x)
-    labels = decode(system.weights, of_frames, system.order)
-    marginals = max_marginals(system.weights, of_frames, system.order)
+    scores = of_frames.astype(np.float64)
+    labels = decode(system.weights, scores, system.order)
+    marginals = max_marginals(system.weights, scores, system.order)
     powers = np.exp(marginals - marginals.max(axis=1, keepdims=True))
-    powers[np.arange(len(labels)), labels] *= 1 + 1e-9  # where two sequences are equally good
-    return labels, (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    powers[np.arange(len(labels)), labels] *= 1 + 1e-6  # where two sequences are equally good
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def save(path: Path, system: System) -> None:

@@ -7,13 +7,14 @@ It depends on the video, its crop and its feeder alone, so every fold of a cross
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
-from current_system.maps import c1_maps
+from current_system.maps import LEAD, c1_maps
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, locked
@@ -33,6 +34,14 @@ class Seen(NamedTuple):
 
     maps: np.ndarray
     rows: np.ndarray
+
+
+class Frame(NamedTuple):
+    """A frame's time in seconds, its C1 map, uint8 (4, cells, cells), and its row of `data_prep.position` (11,)."""
+
+    seconds: float
+    c1: np.ndarray
+    row: np.ndarray
 
 
 class Order(NamedTuple):
@@ -73,19 +82,39 @@ def read(dataset: datasets.Dataset, stem: str) -> Seen:
 
 def look(order: Order, report: Callable[[int], None]) -> None:
     """Compute one video's maps and rows, streaming, and write them whole or not at all."""
-    tracker = Tracker(start_pictures(order.video, order.crop), order.feeder)
-    rows: list[np.ndarray] = []
-
-    def frames() -> Any:
-        for _, seconds, grey in read_frames(order.video):
-            cropped = crop_grey(grey, order.crop)
-            rows.append(tracker.row(cropped, seconds))
-            report(1)
-            yield cropped, rows[-1]
-
-    maps = np.array(list(c1_maps(frames())))
+    maps, rows = [], []
+    for frame in frames(order.video, order.crop, order.feeder):
+        maps.append(frame.c1)
+        rows.append(frame.row)
+        report(1)
     with atomic_path(order.target) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, maps=maps, rows=np.array(rows, np.float32), mark=np.array(order.mark))
+        np.savez_compressed(file, maps=np.array(maps), rows=np.array(rows, np.float32), mark=np.array(order.mark))
+
+
+def frames(
+    video: Path, crop: tuple[int, int, int, int] | None, feeder: Sequence[float], first: int = 0
+) -> Iterator[Frame]:
+    """What the current system sees of a video's frames from number `first` on, streaming.
+
+    The animal is followed from frame 0 whatever `first` is: a position depends on all frames before. Raises InputError
+    as `read_frames` does.
+    """
+    tracker = Tracker(start_pictures(video, crop), feeder)
+    before = min(first, LEAD)  # frames that only the first map looks back at
+    waiting: deque[tuple[float, np.ndarray]] = deque()  # of frames whose map is still to come
+
+    def tracked() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for index, seconds, grey in read_frames(video):
+            cropped = crop_grey(grey, crop)
+            row = tracker.row(cropped, seconds)
+            if index >= first - before:
+                waiting.append((seconds, row))
+                yield cropped, row
+
+    for number, c1 in enumerate(c1_maps(tracked())):
+        seconds, row = waiting.popleft()
+        if number >= before:
+            yield Frame(seconds, c1, row)
 
 
 def _order(dataset: datasets.Dataset, stem: str) -> Order:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from pathlib import Path
+
 import numpy as np
 
 from data_prep import position
@@ -45,6 +48,15 @@ class Classifier:
     def start(self) -> None:
         """The next batch begins a video."""
         self._continues = False
+
+    @property
+    def feature_blob(self) -> str:
+        """The blob that the classes' scores are computed from."""
+        return network.feature_blob(network.read_net(self._file), self._file)
+
+    def batches(self, video: Path, start: int = 0) -> Generator[feed.Batch, None, None]:
+        """The frames of a video from frame `start` on, as the model's streams, decoded ahead."""
+        return feed.batches(video, self._model.preprocessing, self._model.streams, self.batch_size, start)
 
     def probabilities(self, batch: feed.Batch) -> np.ndarray:
         """Float32 (n, classes) for the n frames of a batch, n at most batch_size; fewer are filled up."""

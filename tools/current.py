@@ -141,7 +141,7 @@ def _scores(
 
     found = {}
     for stem in stems:
-        shares = system.scores(made, video_maps.read(dataset, stem))[1]
+        shares = system.shares(made, system.frame_scores(made, video_maps.read(dataset, stem)))
         shown = np.flatnonzero(labels[stem] >= 0)
         found[stem] = scoring.Scores(shown, labels[stem][shown], shares[shown])
     return found

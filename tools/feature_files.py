@@ -23,7 +23,7 @@ HEADER = 256  # bytes; a multiple of 64, as the format wants
 CHUNK = 1 << 18  # values in a piece that is copied, or in a chunk of HDF5: 1 MB
 NUMBER = np.dtype("<f4")
 SECONDS = np.dtype("<f8")
-ROWS_PART, TIMES_PART, PART_OF = "features.npy.part", "times.part", "features.json.part"
+ROWS_PART, TIMES_PART, PART_OF = "features.npy.part", "times.part", "features.json.part"  # while they grow
 
 
 def growing(folder: Path, shape: Sequence[int]) -> Rows:
@@ -49,6 +49,13 @@ def growing(folder: Path, shape: Sequence[int]) -> Rows:
                 grown.write(array.tobytes())
 
     return Rows((rows, times), folder / PART_OF, begin, keep, append)
+
+
+def grown(folder: Path, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Times (frames,) and rows (frames, *shape) of what has grown in a folder, in memory."""
+    with open(folder / ROWS_PART, "rb") as file:
+        file.seek(HEADER)
+        return np.fromfile(folder / TIMES_PART, SECONDS), np.fromfile(file, NUMBER).reshape(-1, *shape)
 
 
 def finish_npy(folder: Path, shape: Sequence[int], about: Mapping[str, Any]) -> None:

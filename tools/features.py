@@ -1,4 +1,4 @@
-"""`ethocaffe features`: what a layer of a trained model makes of every frame of videos, for other classifiers."""
+"""`ethocaffe features`: what a trained model makes of every frame of videos, for other classifiers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a blob of the model's deploy.prototxt with a row per frame; default: the one that the classes' scores "
         "are computed from. Its content is that after the whole forward pass: where a layer works in place, as ReLUs "
-        "do, what that layer made of it",
+        "do, what that layer made of it. Of a current system: `features` (default), those of each template and the "
+        "position, or `scores`, by each frame alone",
     )
     parser.add_argument(
         "--format",
@@ -73,19 +74,17 @@ def features(
     video is streamed; what an interrupted run has done is kept and gone on with, but for recurrent nets.
     Raises InputError where the model, the blob, the list of videos or the only video is wrong.
     """
-    from tools import backend, network
-    from tools.classifier import Classifier
+    from tools import backend, video_stream
 
     if kind == "hdf5":
         import h5py  # noqa: F401  (here, so that it is missing before the work and not after it)
 
-    trained = model.load_network(model_path)
+    trained = model.load(model_path)
     files = find_videos(videos)
     backend.use_device(gpu)
-    classifier = Classifier(trained, batch_size)
-    deploy = trained.path / model.DEPLOY
-    name = blob or network.feature_blob(network.read_net(deploy), deploy)
-    classifier.shape(name)
+    reader = video_stream.reader_of(trained, batch_size)
+    name = blob or reader.feature_blob
+    reader.shape(name)
     options = {"output": output, "blob": name, "format": kind, "batch-size": batch_size, "gpu": gpu}
     settings = {"blob": name, "format": kind}
     command = command_line("features", [model_path, *videos], options)
@@ -93,14 +92,14 @@ def features(
     def work(file: Path, folder: Path, info: Any, progress: Progress) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            return _of_video(trained, classifier, file, folder, info, settings, command, progress)
+            return _of_video(trained, reader, file, folder, info, settings, command, progress)
 
     return each_video(files, trained.info["frame_rate"], Path(output), work, "extracting features", quiet)
 
 
 def _of_video(
     trained: model.Model,
-    classifier: Any,
+    reader: Any,
     file: Path,
     folder: Path,
     info: Any,
@@ -110,17 +109,15 @@ def _of_video(
 ) -> int:
     from tools import feature_files, provenance, video_stream
 
-    of = {**video_stream.identity(trained, classifier, file), **settings}
+    of = {**video_stream.identity(trained, reader, file), **settings}
     name, finish = feature_files.FORMATS[settings["format"]]
     if (folder / DONE).is_file() and (folder / name).is_file() and video_stream.agrees(read_json(folder / DONE), of):
         progress.skip(info.frames)
         return 0
     blob = settings["blob"]
-    shape = classifier.shape(blob)
+    shape = reader.shape(blob)
     rows = feature_files.growing(folder, shape)
-    computed = video_stream.complete(
-        rows, trained, classifier, file, of, lambda batch: classifier.rows(batch, blob), progress
-    )
+    computed = video_stream.complete(rows, reader, file, of, lambda batch: reader.rows(batch, blob), progress)
     remove(folder / DONE)
     about = {
         **of,

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from data_prep import video
 from data_prep.errors import InputError
 from data_prep.streams import LEAD, STREAMS, stored_frames
 
+Made = TypeVar("Made")
+
 
 class Batch(NamedTuple):
     """Consecutive frames: the number of the first, their times in seconds (n,), and per stream uint8 images
-    (n, channels, size, size), or the float32 rows (n, 11) of the position."""
+    (n, channels, size, size), or float32 rows (n, numbers): (n, 11) of the position."""
 
     first: int
     times: np.ndarray
@@ -29,7 +31,7 @@ def batches(
     path: Path, preprocessing: dict[str, Any], streams: list[str], size: int, start: int = 0
 ) -> Generator[Batch, None, None]:
     """The frames of a video from frame `start` on, `size` at a time (fewer at the end), decoded ahead."""
-    return _ahead(_batches(path, preprocessing, streams, size, start))
+    return ahead(_batches(path, preprocessing, streams, size, start))
 
 
 def network_input(stored: np.ndarray, mean: list[float], crop: int, channels: int) -> np.ndarray:
@@ -44,7 +46,7 @@ def network_input(stored: np.ndarray, mean: list[float], crop: int, channels: in
 
 def _batches(path: Path, preprocessing: dict[str, Any], streams: list[str], size: int, start: int) -> Iterator[Batch]:
     region = preprocessing["region"]
-    _check_region(path, region)
+    check_region(path, region)
     before = min(start, LEAD)  # frames that only the first motion image looks back at
     times: list[float] = []
 
@@ -70,7 +72,8 @@ def _batches(path: Path, preprocessing: dict[str, Any], streams: list[str], size
         first += count
 
 
-def _check_region(path: Path, region: list[int] | None) -> None:
+def check_region(path: Path, region: list[int] | None) -> None:
+    """Raise InputError where a video's frames do not hold the region that a model was trained on."""
     info = video.probe(path)
     if region and (info.height < region[2] or info.width < region[3]):
         raise InputError(
@@ -79,7 +82,7 @@ def _check_region(path: Path, region: list[int] | None) -> None:
         )
 
 
-def _ahead(made: Iterator[Batch], depth: int = 3) -> Generator[Batch, None, None]:
+def ahead(made: Iterator[Made], depth: int = 3) -> Generator[Made, None, None]:
     """The same batches, made by a thread up to `depth` ahead, so that decoding and computing overlap."""
     ready: queue.Queue[Any] = queue.Queue(depth)
     stopped = threading.Event()

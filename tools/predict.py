@@ -64,16 +64,15 @@ def predict(
     interrupted run of the same model has done is kept and gone on with.
     Raises InputError where the model, the list of videos or the only video is wrong.
     """
-    from tools import backend
-    from tools.classifier import Classifier
+    from tools import backend, video_stream
     from tools.video_prediction import Job, predict_video
 
-    trained = model.load_network(model_path)
+    trained = model.load(model_path)
     files = find_videos(videos)
     backend.use_device(gpu)
-    classifier = Classifier(trained, batch_size)
+    reader = video_stream.reader_of(trained, batch_size)
 
     def work(file: Path, folder: Path, info: Any, progress: Progress) -> int:
-        return predict_video(trained, classifier, Job(file, folder, info, min_bout, annotated_video), progress)
+        return predict_video(trained, reader, Job(file, folder, info, min_bout, annotated_video), progress)
 
     return each_video(files, trained.info["frame_rate"], Path(output), work, "predicting", quiet)

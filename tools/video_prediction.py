@@ -12,8 +12,9 @@ import numpy as np
 from data_prep import video
 from data_prep.files import atomic_path, locked, read_json, remove, write_json
 from data_prep.progress import Progress
-from tools import bouts, feed, predictions, video_stream
+from tools import bouts, feature_files, feed, predictions, video_stream
 from tools.classifier import Classifier
+from tools.current_video import SCORES, Extractor
 from tools.model import Model
 
 DONE, PART, PART_OF = "run.json", "predictions.csv.part", "run.json.part"
@@ -29,15 +30,15 @@ class Job(NamedTuple):
     annotated_video: bool
 
 
-def predict_video(trained: Model, classifier: Classifier, job: Job, progress: Progress) -> int:
+def predict_video(trained: Model, reader: video_stream.Reader, job: Job, progress: Progress) -> int:
     """Predict a video, or what an earlier run left to do. Returns the number of frames computed now."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with locked(job.folder):
-        return _predict(trained, classifier, job, progress)
+        return _predict(trained, reader, job, progress)
 
 
-def _predict(trained: Model, classifier: Classifier, job: Job, progress: Progress) -> int:
-    identity = video_stream.identity(trained, classifier, job.video)
+def _predict(trained: Model, reader: video_stream.Reader, job: Job, progress: Progress) -> int:
+    identity = video_stream.identity(trained, reader, job.video)
     wanted = {"min_bout": job.min_bout, "annotated_video": job.annotated_video}
     before = read_json(job.folder / DONE) if (job.folder / DONE).is_file() else {}
     complete = job.folder / "predictions.csv"
@@ -48,16 +49,40 @@ def _predict(trained: Model, classifier: Classifier, job: Job, progress: Progres
             return 0
         computed, source = 0, complete
     else:
-        rows = _rows(job.folder, trained.classes)
-        computed = video_stream.complete(
-            rows, trained, classifier, job.video, identity, classifier.probabilities, progress
-        )
+        if isinstance(reader, Extractor):
+            computed = _label_sequence(reader, job, identity, trained.classes, progress)
+        else:
+            computed = _label_frames(reader, job, identity, trained.classes, progress)
         source = job.folder / PART
     remove(job.folder / DONE)
     _write_results(trained, job, source)
     os.replace(source, complete)
     _write_run(trained, job, {**identity, **wanted}, before, computed, time.monotonic() - started)
     remove(job.folder / PART_OF)
+    return computed
+
+
+def _label_frames(
+    reader: Classifier, job: Job, identity: dict[str, Any], classes: list[str], progress: Progress
+) -> int:
+    """Predictions in their temporary place, frame by frame; returns the number of frames computed now."""
+    rows = _rows(job.folder, classes)
+    return video_stream.complete(rows, reader, job.video, identity, reader.probabilities, progress)
+
+
+def _label_sequence(
+    reader: Extractor, job: Job, identity: dict[str, Any], classes: list[str], progress: Progress
+) -> int:
+    """The same by the current system: the scores of all frames, streamed, and then their best sequence of labels."""
+    shape = reader.shape(SCORES)
+    rows = feature_files.growing(job.folder, shape)
+    computed = video_stream.complete(
+        rows, reader, job.video, identity, lambda batch: reader.rows(batch, SCORES), progress
+    )
+    times, scores = feature_files.grown(job.folder, shape)
+    predictions.write(job.folder / PART, range(len(times)), times, reader.shares(scores), classes)
+    for file in (*rows.files, rows.about):
+        remove(file)
     return computed
 
 

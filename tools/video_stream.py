@@ -1,4 +1,4 @@
-"""A video through a net into files that grow by a row per frame: gone on with after an interruption, whole or absent.
+"""A video through a model into files that grow by a row per frame: gone on with after an interruption, whole or absent.
 
 What is being written lies under temporary names in the video's folder, beside a file that says what it is of.
 """
@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Union
 
 import numpy as np
 
 from data_prep.files import naming, read_json, sha256, write_json
 from data_prep.progress import Progress
-from tools import feed
+from tools import current, feed
 from tools.classifier import Classifier
+from tools.current_video import Extractor, extractor
 from tools.model import Model
+
+Reader = Union[Classifier, Extractor]  # both have batches(video, start) and rows(batch, blob)
 
 
 class Rows(NamedTuple):
@@ -33,13 +36,18 @@ class Rows(NamedTuple):
     append: Callable[[feed.Batch, np.ndarray], None]
 
 
-def identity(trained: Model, classifier: Classifier, video: Path) -> dict[str, Any]:
+def reader_of(trained: Model, batch_size: int | None = None) -> Reader:
+    """What makes rows of a video's frames by a trained model, whether it is a network or the current system."""
+    return (extractor if trained.info["network"] == current.NAME else Classifier)(trained, batch_size)
+
+
+def identity(trained: Model, reader: Reader, video: Path) -> dict[str, Any]:
     """What rows depend on, so that rows of something else are not gone on with."""
     return {
         "model": trained.hash,
         "video": video.name,
         "video_sha256": sha256(video),
-        "batch_size": classifier.batch_size,
+        "batch_size": reader.batch_size,
     }
 
 
@@ -50,8 +58,7 @@ def agrees(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def complete(
     rows: Rows,
-    trained: Model,
-    classifier: Classifier,
+    reader: Reader,
     video: Path,
     of: Mapping[str, Any],
     compute: Callable[[feed.Batch], np.ndarray],
@@ -63,16 +70,15 @@ def complete(
     """
     same = rows.about.is_file() and all(file.is_file() for file in rows.files) and agrees(read_json(rows.about), of)
     # A recurrent net's state after the rows that are there is not known, so it starts again.
-    start = rows.keep(classifier.batch_size) if same and not classifier.recurrent else 0
+    start = rows.keep(reader.batch_size) if same and not reader.recurrent else 0
     computed = 0
     with naming(rows.files[0]):
         if not start:
             rows.begin()
             write_json(rows.about, dict(of))
         progress.skip(start)
-        classifier.start()
-        made = feed.batches(video, trained.preprocessing, trained.streams, classifier.batch_size, start)
-        with closing(made):
+        reader.start()
+        with closing(reader.batches(video, start)) as made:
             for batch in made:
                 rows.append(batch, compute(batch))
                 computed += len(batch.times)

@@ -23,7 +23,7 @@ from tools.predict import predict  # noqa: E402
 def place(tmp_path_factory, real_caffe):
     """A folder with the project's rooms, a dataset, and what real Caffe made of it."""
     folder = tmp_path_factory.mktemp("real_caffe")
-    for room in ("data_prep", "python_layers", "prototxt", "tools"):
+    for room in ("current_system", "data_prep", "python_layers", "prototxt", "tools"):
         shutil.copytree(REPOSITORY / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     tiny.write_dataset(folder / "data")
     prepare(folder / "data", size=tiny.SIZE, workers=1, quiet=True)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import tiny
 
-from current_system import maps, system
+from current_system import maps, system, video_maps
+from data_prep.dataset import open_dataset
 from data_prep.prepare import prepare
-from tools import cli, model
+from tools import cli, model, predictions
+from tools.current_video import Extractor
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,8 @@ def test_it_is_cross_validated_like_a_network(place):
     "arguments, told",
     [
         (["train", "current_system", "DATA", "--hold-out", "v2", "--output", "new", "--weights", "x"], "--weights"),
-        (["predict", "MODEL", "VIDEO", "--output", "new"], "takes a network's model"),
+        (["boost", "MODEL", "DATA", "--output", "new"], "takes a network's model"),
+        (["features", "MODEL", "VIDEO", "--output", "new", "--blob", "fc8"], "name features or scores"),
         (["train", "current_system", "DATA", "--hold-out", "v1", "--output", "MODEL"], "other settings"),
     ],
 )
@@ -88,3 +91,55 @@ def test_a_training_that_was_killed_before_its_model_was_whole_is_done_again(pla
     (place / "killed" / system.FILE).write_bytes(b"what was there then")
     assert train(place, "killed") == 0
     assert model.load(place / "killed").info["files"] == model.load(place / "model").info["files"]
+
+
+def test_prediction_equals_evaluation(place):
+    video = place / "data" / "videos" / "v2.mp4"
+    assert cli.main(["predict", str(place / "model"), str(video), "--output", str(place / "predicted")]) == 0
+    assert cli.main(["evaluate", str(place / "model"), str(place / "data"), "--output", str(place / "measured")]) == 0
+    ours, theirs = (predictions.read(place / part / "v2" / "predictions.csv") for part in ("predicted", "measured"))
+    assert (ours.labels == theirs.labels).all() and len(ours.labels) == 90
+    np.testing.assert_allclose(ours.times, theirs.times, atol=1e-6)
+    np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-4)
+    assert {file.name for file in (place / "predicted" / "v2").iterdir()} >= {"bouts.csv", "ethogram.png", "run.json"}
+
+
+@pytest.mark.parametrize(
+    "command, made", [("predict", "predictions.csv"), ("features", "features.npy")], ids=["predict", "features"]
+)
+def test_what_was_interrupted_goes_on_and_gives_the_same(place, monkeypatch, command, made):
+    def give(output):
+        more = ["--format", "npy"] if command == "features" else []
+        video = place / "data" / "videos" / "v2.mp4"
+        arguments = [command, place / "model", video, "--output", place / output, "--batch-size", 16, "--quiet", *more]
+        return cli.main([str(part) for part in arguments])
+
+    assert give(f"{command} whole") == 0
+    real, seen = Extractor.rows, []
+
+    def stop_at_the_fourth(self, batch, blob):
+        seen.append(batch.first)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return real(self, batch, blob)
+
+    monkeypatch.setattr(Extractor, "rows", stop_at_the_fourth)
+    assert give(f"{command} parts") == 130
+    assert not (place / f"{command} parts" / "v2" / made).exists()
+    assert give(f"{command} parts") == 0
+    assert seen == [0, 16, 32, 48, 48, 64, 80]
+    whole, parts = (place / f"{command} {part}" / "v2" for part in ("whole", "parts"))
+    assert (whole / made).read_bytes() == (parts / made).read_bytes()
+    assert not [file for file in parts.iterdir() if "part" in file.name]
+
+
+def test_its_features_are_those_that_it_was_trained_on(place):
+    h5py = pytest.importorskip("h5py")
+    video = place / "data" / "videos" / "v0.mp4"
+    assert cli.main(["features", str(place / "model"), str(video), "--output", str(place / "features")]) == 0
+    made = system.load(place / "model" / system.FILE)
+    with h5py.File(place / "features" / "v0" / "features.h5", "r") as file:
+        found = file["features"][:]
+    seen = video_maps.read(open_dataset(place / "data"), "v0")
+    np.testing.assert_allclose(found, system.features(seen, made.templates), rtol=1e-5, atol=1e-5)
+    assert found.shape == (90, 310)

@@ -169,7 +169,7 @@ def test_several_videos_go_to_a_folder_each_and_a_bad_one_stops_no_other(place, 
 
 def test_real_caffe_makes_the_same_features(place, real_caffe):
     box = place / "box"
-    for room in ("data_prep", "python_layers", "prototxt", "tools"):
+    for room in ("current_system", "data_prep", "python_layers", "prototxt", "tools"):
         shutil.copytree(REPOSITORY / room, box / room, ignore=shutil.ignore_patterns("__pycache__"))
     for model in ("cnn", "three"):
         shutil.copytree(place / model, box / model)

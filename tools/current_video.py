@@ -1,0 +1,78 @@
+"""The current system on a video's file, streaming: its features, and from the scores of all frames the labels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from current_system import system
+from current_system.templates import BATCH
+from current_system.video_maps import Frame, Seen, frames
+from data_prep.errors import InputError
+from data_prep.position import FEEDER
+from tools import feed
+from tools.model import Model
+
+FEATURES, SCORES = "features", "scores"  # what `rows` gives: C2 and the position; a score per class
+
+
+class Extractor:
+    """Gives a row per frame, as `tools.classifier.Classifier` does for networks, of a trained current system.
+
+    `region` and `feeder` are those of the system's training videos.
+    """
+
+    recurrent = False  # a row depends on its frame, whatever came before (the labels do not)
+    feature_blob = FEATURES
+
+    def __init__(self, path: Path, region: list[int] | None, feeder: list[float] | None, batch_size: int | None = None):
+        self._file = path
+        self._system = system.load(path)
+        self._region = region
+        self._feeder = feeder or FEEDER
+        self.batch_size = batch_size or BATCH
+
+    def start(self) -> None:
+        """Nothing is carried from one batch to the next."""
+
+    def shape(self, blob: str) -> tuple[int, ...]:
+        """The shape of a frame's row. Raises InputError for another name than FEATURES or SCORES."""
+        shapes = {FEATURES: (len(self._system.mean),), SCORES: (len(self._system.weights.bias),)}
+        if blob not in shapes:
+            raise InputError(f"{self._file}: there is no {blob!r} in a current system; name {' or '.join(shapes)}")
+        return shapes[blob]
+
+    def batches(self, video: Path, start: int = 0) -> Generator[feed.Batch, None, None]:
+        """The frames of a video from frame `start` on, as C1 maps and position rows, decoded ahead."""
+        feed.check_region(video, self._region)
+        return feed.ahead(self._batches(video, start))
+
+    def rows(self, batch: feed.Batch, blob: str) -> np.ndarray:
+        """FEATURES, float32 (n, 310), or SCORES, float32 (n, classes), of the n frames of a batch."""
+        seen = Seen(batch.streams["c1"], batch.streams["position"])
+        if blob == SCORES:
+            return system.frame_scores(self._system, seen)
+        return system.features(seen, self._system.templates)
+
+    def shares(self, scores: np.ndarray) -> np.ndarray:
+        """A share per class of every frame, float32 (frames, classes), from the SCORES of a whole video."""
+        return system.shares(self._system, scores)
+
+    def _batches(self, video: Path, start: int) -> Iterator[feed.Batch]:
+        region = (self._region[0], self._region[1], self._region[2], self._region[3]) if self._region else None
+        seen = frames(video, region, self._feeder, start)
+        for first in itertools.count(start, self.batch_size):
+            group: list[Frame] = list(itertools.islice(seen, self.batch_size))
+            if not group:
+                return
+            times, maps, rows = zip(*group)
+            yield feed.Batch(first, np.array(times), {"c1": np.stack(maps), "position": np.stack(rows)})
+
+
+def extractor(trained: Model, batch_size: int | None = None) -> Extractor:
+    """Of a model that `tools.current.train` wrote. Raises InputError where its file is damaged."""
+    way = trained.preprocessing
+    return Extractor(trained.path / system.FILE, way.get("region"), way.get("feeder"), batch_size)
