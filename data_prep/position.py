@@ -190,14 +190,14 @@ def normalisation(means: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each feature over the frames in which the animal was found, from the `moments`
     averaged over all frames; deviation 1 for a feature that never changes."""
     found = max(float(means[0]), 1e-12)
-    mean, square = means[1 : ROW] / found, means[ROW:] / found
+    mean, square = np.split(means[1:] / found, 2)
     deviation = np.sqrt(np.maximum(square - mean**2, 0))
     deviation[deviation < 1e-6] = 1
     return [float(f"{value:.6g}") for value in mean], [float(f"{value:.6g}") for value in deviation]
 
 
 def standardised(rows: np.ndarray, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
-    """The features less their mean, divided by their deviation, float32 (n, 10), from rows (n, 11).
+    """The features less their mean, divided by their deviation, float32 (n, features), from rows (n, features + 1).
 
     Where the animal was not found they are 0: what is not known is taken to be the mean.
     """

@@ -152,10 +152,10 @@ def join(net, top, position):
     return net.with_position
 
 
-def classify(net, features, position, model, profile):
+def classify(net, features, position, model, profile, first="fc6_mouse"):
     """Features to scores, by layers named unlike AlexNet's: no copies of those."""
     top = features
-    for name, outputs in zip(("fc6_mouse", "fc7_mouse"), profile.fc):
+    for name, outputs in zip((first, "fc7_mouse"), profile.fc):
         top = rectified(net, name, top, profile, outputs)
         if model.lrn:
             net[name.replace("fc", "drop")] = L.Dropout(top, in_place=True, dropout_ratio=0.5)

@@ -29,6 +29,7 @@ FULL = Profile(
 MINI = Profile("mini", 64, 51, (16, 32, 48, 48, 32), (16, 32, 32), (128, 128, 64), 64, 0.95, 64, 64, 5, 1, {})
 STEPS = 2  # frames in a training sequence of a recurrent network
 POSITIONS = 10  # features of data_prep.position
+FEATURES = 310  # of the current system: those and 300 of its templates
 THESIS_DEVIATION = 0.01  # section 5.1.5
 
 
@@ -45,6 +46,7 @@ def fan_in(profile: Profile) -> dict[str, int]:
         "motion_conv2": motion[0] // 2 * 5 * 5,
         "motion_conv3": motion[1] * 3 * 3,
         "fc6_mouse": conv[4] * profile.pooled,
+        "fc6_features": FEATURES,
         "fc7_mouse": profile.fc[0],
         "fc8_mouse": profile.fc[1],
         "fc9": profile.fc[2],
@@ -79,6 +81,11 @@ OURS_RECURRENT = (
     "whole video"
 )
 OURS_GRU = "the GRU's equations, those of Cho et al. 2014 (python_layers/gru.py): Caffe has none"
+OURS_FEATURES = {
+    "": "that fc6 and fc7 have 4096 outputs as in\nthe other networks, that all biases are 0, batch sizes",
+    "mini": "all sizes, and deviations that are larger\nas a layer has fewer inputs than at full size; that all biases "
+    "are 0, batch sizes",
+}
 OURS_LRN = "LRN where BatchNorm is, with AlexNet's numbers"
 
 
@@ -88,6 +95,7 @@ STREAMS = {
     "shape": Stream("data", 3, shape_stream),
     "motion": Stream("motion", 4, motion_stream),
     "position": Stream("position", POSITIONS, None),
+    "features": Stream("features", FEATURES, None),
 }
 
 # kind: what stands in fc8's place, LSTM, RNN or GRU. before: whether the position comes before it. lrn: AlexNet's
@@ -96,6 +104,7 @@ Model = namedtuple("Model", "name kind before lrn")
 CNN, CNN_LRN = Model("cnn", None, False, False), Model("cnn_lrn", None, False, True)
 LSTM_AFTER, LSTM_BEFORE = Model("lstm_after", "LSTM", False, False), Model("lstm_before", "LSTM", True, False)
 # Section 6 proposes both: fewer weights than an LSTM's.
+LSTM_ALONE = Model("lstm", "LSTM", False, False)  # of the current system's features, which hold the position
 RNN_AFTER, GRU_AFTER = Model("rnn_after", "RNN", False, False), Model("gru_after", "GRU", False, False)
 
 # Table 5.3's rows and columns; motion_position/lstm_before, shape/cnn_lrn, the RNN and the GRU are extras.
@@ -107,9 +116,13 @@ MODELS = {
     "shape_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
     "shape_motion_position": (CNN, LSTM_AFTER, LSTM_BEFORE),
 }
+STREAMS_OF = {features: tuple(features.split("_")) for features in MODELS}
+# Appendix 8.1: "two fully connected layers, an LSTM layer, and a final fully connected layer" on the vectors of the
+# current system (section 6).
+MODELS["current_system"], STREAMS_OF["current_system"] = (LSTM_ALONE,), ("features",)
 Network = namedtuple("Network", "name streams model")
 NETWORKS = tuple(
-    Network(f"{features}/{model.name}", tuple(features.split("_")), model)
+    Network(f"{features}/{model.name}", STREAMS_OF[features], model)
     for features, models in MODELS.items()
     for model in models
 )
@@ -117,6 +130,8 @@ NETWORKS = tuple(
 
 def scores(net, network: Network, profile: Profile):
     """All layers between the inputs (the blobs of the streams, and cont) and fc9."""
+    if network.streams == ("features",):
+        return classify(net, net.features, None, network.model, profile, "fc6_features")
     profile = profile._replace(average=None) if network.model.lrn else profile
     pictures = [stream for stream in network.streams if STREAMS[stream].build]
     tops = [STREAMS[stream].build(net, net[STREAMS[stream].top], profile) for stream in pictures]
@@ -148,13 +163,13 @@ def data_settings(network: Network, profile: Profile, phase: int) -> str:
     training = phase == caffe.TRAIN
     frames = profile.train if training else profile.test
     steps = 1 if not network.model.kind else STEPS if training else frames
-    values = {"motion": 4, "position": POSITIONS}
+    values = {"motion": 4, "position": POSITIONS, "features": 0}  # features' are left open: that many are no help
+    pictures = any(STREAMS[stream].build for stream in network.streams)
     settings = {
         "dataset": "",
         "videos": [],
         "streams": list(network.streams),
-        "size": profile.size,
-        "crop": profile.crop,
+        **({"size": profile.size, "crop": profile.crop} if pictures else {}),
         "sequence_length": steps,
         "batch_size": frames // steps,
         "mean": {stream: [0] * values.get(stream, 1) for stream in network.streams},
@@ -166,8 +181,9 @@ def data_settings(network: Network, profile: Profile, phase: int) -> str:
     }
     if network.model.kind and training:
         settings.update(sampling="running", carry=profile.carry)
-    if "position" in network.streams:
-        settings["deviation"] = {"position": [1] * POSITIONS}
+    numbers = {stream: [1] * values[stream] for stream in network.streams if not STREAMS[stream].build}
+    if numbers:
+        settings["deviation"] = numbers
     return json.dumps(settings)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep import lmdb_store
 from data_prep.errors import InputError
-from data_prep.position import ROW, standardised
+from data_prep.position import standardised
 from python_layers.settings import STORED_CHANNELS, VECTORS, Settings
 
 # Columns of a batch's list of frames.
@@ -42,7 +42,8 @@ class FrameReader:
             fill(stream, frames, target)
 
     def _fill_numbers(self, stream: str, frames: np.ndarray, target: np.ndarray) -> None:
-        rows = [self._read(stream, video, frame, (ROW, 1, 1)).ravel() for video, frame, _, _ in frames.tolist()]
+        shape = (VECTORS[stream] + 1, 1, 1)  # and the flag
+        rows = [self._read(stream, video, frame, shape).ravel() for video, frame, _, _ in frames.tolist()]
         deviation = self._settings.deviation or {}
         target[...] = standardised(np.stack(rows), self._settings.mean[stream], deviation[stream])
 

@@ -20,6 +20,7 @@ import numpy as np
 
 import caffe
 from data_prep import dataset as datasets
+from data_prep import lmdb_store
 from data_prep.errors import InputError
 from python_layers import frame_plan
 from python_layers.prefetch import OnTheSpot, Prefetcher
@@ -27,14 +28,15 @@ from python_layers.settings import Settings, parse, top_shapes
 
 
 class FrameSequenceData(caffe.Layer):
-    """Tops: each stream (T·N, C, crop, crop), position (T·N, 10), label (T·N,), and cont (T, N) if there is one more.
+    """Tops: each stream (T·N, C, crop, crop), position (T·N, 10), features (T·N, 310), label (T·N,), and cont (T, N) if
+    there is one more.
 
-    Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; positions are the features of
-    `data_prep.position`, less their mean and divided by their deviation; labels are class
-    indices or −1; cont is 0 where a sequence starts. Crops are random in TRAIN, the same for all frames and
-    streams of a sequence, and central in TEST. Of n solvers that train together (caffe.solver_count), each
-    takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit, at setup where
-    that can be known.
+    Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; positions are those of
+    `data_prep.position`, features those of a trained current system (`ethocaffe train --features`), less their mean and
+    divided by their deviation; labels are class indices or −1; cont is 0 where a sequence starts. Crops are random in
+    TRAIN, the same for all frames and streams of a sequence, and central in TEST. Of n solvers that train together
+    (caffe.solver_count), each takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit,
+    at setup where that can be known.
     """
 
     def setup(self, bottom, top):
@@ -82,13 +84,26 @@ def lmdb_paths(settings: Settings) -> dict[str, list[str]]:
     """Per stream the LMDB of each video; raises InputError if one is missing or of another size."""
     dataset = datasets.open_dataset(settings.dataset)
     paths: dict[str, list[str]] = {stream: [] for stream in settings.streams}
+    prepared_streams = [stream for stream in settings.streams if stream != "features"]
     for stem in settings.videos:
-        prepared = datasets.prepared(dataset, stem, settings.streams)
-        if prepared.meta["size"] != settings.size:
+        prepared = datasets.prepared(dataset, stem, prepared_streams)
+        if settings.pictures and prepared.meta["size"] != settings.size:
             raise InputError(
                 f"{prepared.path}: prepared at {prepared.meta['size']} pixels, and the network has "
                 f"{settings.size}; run `ethocaffe prepare {settings.dataset} --size {settings.size}`"
             )
-        for stream in settings.streams:
+        for stream in prepared_streams:
             paths[stream].append(os.path.abspath(prepared.streams[stream]))
+        if "features" in settings.streams:
+            paths["features"].append(_features(settings.features, prepared))
     return paths
+
+
+def _features(folder: str, prepared: datasets.Prepared) -> str:
+    path = os.path.abspath(os.path.join(folder, f"{prepared.stem}.lmdb"))
+    frames = len(lmdb_store.open_reader(path))
+    if frames != prepared.frames:
+        raise InputError(
+            f"{path}: has {frames} frames, but the video {prepared.frames}; remove it, and give the command again"
+        )
+    return path

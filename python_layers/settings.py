@@ -12,7 +12,8 @@ from data_prep.position import FEATURES
 # Channels of a stream as stored in its LMDB, and as the network sees them (grey in three equal channels).
 STORED_CHANNELS = {"shape": 1, "motion": 4}
 TOP_CHANNELS = {"shape": 3, "motion": 4}
-VECTORS = {"position": len(FEATURES)}  # streams of numbers instead of pictures
+# Streams of numbers instead of pictures; features are the current system's: 300 templates' and the position.
+VECTORS = {"position": len(FEATURES), "features": 300 + len(FEATURES)}
 STREAMS = (*STORED_CHANNELS, *VECTORS)
 SAMPLINGS = ("uniform", "balanced", "running")
 
@@ -20,30 +21,35 @@ SAMPLINGS = ("uniform", "balanced", "running")
 class Settings(NamedTuple):
     """What a data layer reads and how.
 
-    dataset: folder. videos: stems. streams: in the order of the tops. size: pixels a side as stored; crop:
-    as the network sees them. sequence_length, batch_size: T frames in each of N sequences. mean: per
-    stream, a value per stored channel or number, subtracted; deviation: per stream of numbers, what they are
-    then divided by. seed, shuffle: random windows by seed, or the annotated
-    frames in order. sampling: how windows are drawn, or running; carry: batches after which
-    running sequences start afresh. workers: processes, 0 for none. start_batch: the first
-    batch's number, to resume at.
+    dataset: folder. videos: stems. streams: in the order of the tops. size: pixels a side of pictures as stored; crop:
+    as the network sees them. features: folder of that stream's LMDBs, by video. sequence_length, batch_size: T frames
+    in each of N sequences. mean: per stream, a value per stored channel or number, subtracted; deviation: per stream of
+    numbers, what they are then divided by. seed, shuffle: random windows by seed, or the annotated frames in order.
+    sampling: how windows are drawn, or running; carry: batches after which running sequences start afresh. workers:
+    processes, 0 for none. start_batch: the first batch's number, to resume at.
     """
 
     dataset: str
     videos: tuple[str, ...]
     streams: tuple[str, ...]
-    size: int
-    crop: int
     batch_size: int
     mean: dict[str, list[float]]
     seed: int
     shuffle: bool
+    size: int = 1
+    crop: int = 1
     sequence_length: int = 1
     sampling: str = "uniform"
     workers: int = 0
     start_batch: int = 0
     carry: int = 1
     deviation: dict[str, list[float]] | None = None
+    features: str = ""
+
+    @property
+    def pictures(self) -> list[str]:
+        """The streams of pictures, which size and crop are of."""
+        return [stream for stream in self.streams if stream in STORED_CHANNELS]
 
 
 def is_whole(least: int) -> Callable[[Any], bool]:
@@ -80,6 +86,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "start_batch": (is_whole(0), "a whole number"),
     "carry": (is_whole(1), "a whole number of batches"),
     "deviation": (is_mean, "a list of numbers for each stream of numbers"),
+    "features": (lambda value: isinstance(value, str), "a folder, a text"),
 }
 
 
@@ -101,7 +108,9 @@ def parse(param_str: str) -> Settings:
         accepts, kind = KINDS[key]
         if not accepts(value):
             raise refuse(f"{key} is {json.dumps(value)}; it must be {kind}")
-    missing = [key for key in KINDS if key not in values and key not in Settings._field_defaults]
+    pictures = set(STORED_CHANNELS) & set(values.get("streams", []))
+    needed = [key for key in KINDS if key not in Settings._field_defaults or (pictures and key in ("size", "crop"))]
+    missing = [key for key in needed if key not in values]
     if missing:
         raise refuse(f"no {', '.join(missing)}; add it in the prototxt")
     settings = Settings(**{**values, "videos": tuple(values["videos"]), "streams": tuple(values["streams"])})
@@ -113,6 +122,8 @@ def check(settings: Settings) -> None:
     if not settings.dataset or not settings.videos:
         missing = "videos" if settings.dataset else "dataset"
         raise refuse(f"no {missing} named; `ethocaffe train` fills in such a template")
+    if "features" in settings.streams and not settings.features:
+        raise refuse("no folder of features named; `ethocaffe train --features` fills in such a template")
     if not settings.streams or len(set(settings.streams)) != len(settings.streams):
         raise refuse("streams must name at least one stream, and each once")
     for stream in settings.streams:

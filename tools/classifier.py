@@ -9,12 +9,12 @@ import numpy as np
 
 from data_prep import position
 from data_prep.errors import InputError
-from tools import blob_rows, feed, network
+from tools import blob_rows, current_video, feed, network
 from tools.backend import layers_of_file, load_caffe
 from tools.model import DEPLOY, WEIGHTS, Model
 
 # The deploy net's input of each stream (prototxt/).
-INPUTS = {"shape": "data", "motion": "motion", "position": "position"}
+INPUTS = {"shape": "data", "motion": "motion", "position": "position", "features": "features"}
 
 
 class Classifier:
@@ -56,6 +56,9 @@ class Classifier:
 
     def batches(self, video: Path, start: int = 0) -> Generator[feed.Batch, None, None]:
         """The frames of a video from frame `start` on, as the model's streams, decoded ahead."""
+        if self._model.streams == ["features"]:
+            extracted = current_video.extractor(self._model, self.batch_size)
+            return (extracted.as_stream(batch) for batch in extracted.batches(video, start))
         return feed.batches(video, self._model.preprocessing, self._model.streams, self.batch_size, start)
 
     def probabilities(self, batch: feed.Batch) -> np.ndarray:
@@ -86,7 +89,7 @@ class Classifier:
 
     def _input(self, stream: str, stored: np.ndarray, channels: int) -> np.ndarray:
         settings = self._model.preprocessing
-        if stream == "position":
+        if stream in settings.get("deviation", {}):
             return position.standardised(stored, settings["mean"][stream], settings["deviation"][stream])
         return feed.network_input(stored, settings["mean"][stream], settings["crop"], channels)
 

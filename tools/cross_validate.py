@@ -95,7 +95,15 @@ def cross_validate(
     if folder.is_file():
         raise InputError(f"{folder}: is a file; name a folder with --output")
     orders = [
-        training(fold.name, network_given, dataset_path, fold.held_out, folder / fold.name, given) for fold in parts
+        training(
+            fold.name,
+            network_given,
+            dataset_path,
+            fold.held_out,
+            folder / fold.name,
+            {**given, "features": _of_fold(given.get("features"), fold)},
+        )
+        for fold in parts
     ]
     one_step = network_given == current.NAME
     iterations = 1 if one_step else given.get("iterations") or _max_iter(network_given, given.get("solver"))
@@ -136,6 +144,12 @@ def training(
     given = [f"--{option}={value}" for option, value in options.items() if value is not None]
     log = output.with_name(f"{output.name}.log")
     return processes.Job(name, ["train", network_given, str(dataset), *given], output, log)
+
+
+def _of_fold(features: str | None, fold: folds.Fold) -> str | None:
+    """The current system for a fold, given one, or the folder of its cross-validation."""
+    own = Path(features) / fold.name if features else None
+    return str(own) if own and own.is_dir() else features
 
 
 def dashed(settings: Mapping[str, Any]) -> dict[str, Any]:

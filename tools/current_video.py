@@ -57,6 +57,12 @@ class Extractor:
             return system.frame_scores(self._system, seen)
         return system.features(seen, self._system.templates)
 
+    def as_stream(self, batch: feed.Batch) -> feed.Batch:
+        """The batch with FEATURES as a stream of numbers, (n, 311), whose last says that they are known."""
+        values = self.rows(batch, FEATURES)
+        known = np.ones((len(values), 1), np.float32)
+        return batch._replace(streams={FEATURES: np.concatenate([values, known], axis=1)})
+
     def shares(self, scores: np.ndarray) -> np.ndarray:
         """A share per class of every frame, float32 (frames, classes), from the SCORES of a whole video."""
         return system.shares(self._system, scores)

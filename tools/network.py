@@ -18,6 +18,7 @@ from google.protobuf import text_format
 from caffe.proto import caffe_pb2
 from data_prep.errors import InputError
 from data_prep.files import atomic_path
+from python_layers.settings import STORED_CHANNELS
 
 NETWORKS = Path(__file__).resolve().parents[1] / "prototxt"
 DATA_MODULE = "python_layers.frame_sequences"
@@ -127,7 +128,8 @@ def data_settings(net: Any, phase: str, path: Path) -> dict[str, Any]:
         settings = json.loads(layer.python_param.param_str)
     except ValueError as error:
         raise InputError(f"{path}: the param_str of layer {layer.name!r} ({phase}) is not JSON: {error}") from None
-    for key in ("streams", "size", "crop", "sequence_length", "batch_size"):
+    pictures = set(STORED_CHANNELS) & set(settings.get("streams", []))
+    for key in ("streams", "sequence_length", "batch_size", *(("size", "crop") if pictures else ())):
         if key not in settings:
             raise InputError(f"{path}: the param_str of layer {layer.name!r} ({phase}) lacks {key!r}")
     return settings

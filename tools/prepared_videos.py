@@ -5,14 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from current_system import system
 from data_prep import dataset as datasets
 from data_prep import position
 from data_prep.errors import InputError
 from data_prep.progress import Progress
-from tools import model, network, scoring
+from tools import current_features, model, network, scoring
 
 
 def read(
@@ -30,8 +32,13 @@ def read(
 
     Raises InputError where a video is not prepared as the model's were, a class is unknown to it, or a blob is wrong.
     """
-    for stem in stems:
-        _check_preparation(trained, dataset, datasets.prepared(dataset, stem, trained.streams))
+    data: dict[str, Any] = {}
+    if "features" in trained.streams:
+        file = trained.path / system.FILE
+        data["features"] = str(current_features.prepare(dataset, stems, file, trained.preprocessing, quiet).resolve())
+    else:
+        for stem in stems:
+            _check_preparation(trained, dataset, datasets.prepared(dataset, stem, trained.streams))
     origin = trained.path / model.TRAIN_VAL
     with tempfile.TemporaryDirectory() as folder:
         scorer = scoring.Scorer(
@@ -41,6 +48,7 @@ def read(
             videos=list(stems),
             dataset=str(dataset.path.resolve()),
             workers=workers,
+            **data,
         )
         scorer.net.copy_from(str(trained.path / model.WEIGHTS))
         with Progress(scorer.batches, "batches", label, quiet) as progress:

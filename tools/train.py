@@ -16,6 +16,7 @@ from tools.arguments import add_gpu, add_quiet, command_line, positive
 TRAINING = "training.json"
 SETTINGS = (
     "weights",
+    "features",
     "iterations",
     "batch_size",
     "sequence_length",
@@ -51,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """What a training can be given besides its network, its data and where it runs: SETTINGS."""
     parser.add_argument("--weights", metavar="FILE", help="a .caffemodel to take conv1 … conv5 from, by name")
+    parser.add_argument(
+        "--features",
+        metavar="MODEL",
+        help="for current_system/lstm: the trained current system whose features it reads (of cross-validate: or the "
+        "folder of its cross-validation, each fold with its own)",
+    )
     parser.add_argument("--iterations", type=positive, metavar="N", help="default: the solver's max_iter")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="sequences in a batch; default: the network's")
     parser.add_argument(
@@ -112,6 +119,7 @@ def train(
     output: str | Path,
     *,
     weights: str | Path | None = None,
+    features: str | Path | None = None,
     iterations: int | None = None,
     batch_size: int | None = None,
     sequence_length: int | None = None,
@@ -132,7 +140,7 @@ def train(
     Raises InputError for whatever is wrong with the input, and where `output` holds anything else.
     """
     from tools import backend
-    from tools.training_plan import make_plan, write_prototxt
+    from tools.training_plan import make_plan, write_files
     from tools.training_run import run_training
 
     backend.load_caffe()
@@ -146,6 +154,7 @@ def train(
         dataset,
         hold_out,
         weights=weights,
+        features=features,
         iterations=iterations,
         batch_size=batch_size,
         sequence_length=sequence_length,
@@ -154,6 +163,7 @@ def train(
         validate_every=validate_every,
         sampling=sampling,
         workers=workers,
+        quiet=quiet,
     )
     if (folder / "model.json").is_file():
         finished = model.load(folder)
@@ -171,11 +181,12 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder), _nothing_without_a_checkpoint(folder, new):
         write_json(folder / TRAINING, {"settings": plan.settings})
-        write_prototxt(plan)
+        write_files(plan)
         state = run_training(plan, quiet, watch)
         options = {
             "hold-out": hold_out if isinstance(hold_out, str) else ",".join(hold_out),
             "weights": weights,
+            "features": features,
             "iterations": iterations,
             "batch-size": batch_size,
             "sequence-length": sequence_length,
@@ -214,6 +225,7 @@ def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
 
     So a fault that has been put right does not meet the settings of the training that was refused for it.
     """
+    from current_system import system
     from tools.training_run import SNAPSHOTS, STATE, remove_stale
 
     try:
@@ -223,7 +235,7 @@ def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
         if (snapshots / STATE).is_file():
             remove_stale(snapshots, read_json(snapshots / STATE))
         else:
-            for name in (TRAINING, model.TRAIN_VAL, model.DEPLOY, model.SOLVER, SNAPSHOTS):
+            for name in (TRAINING, model.TRAIN_VAL, model.DEPLOY, model.SOLVER, system.FILE, SNAPSHOTS):
                 remove(folder / name)
             if new:
                 folder.rmdir()
@@ -232,6 +244,7 @@ def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
 
 def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
     """Put the best weights in place, write model.json, and remove what was only needed to go on."""
+    from current_system import system
     from tools import provenance
     from tools.training_run import SNAPSHOTS
 
@@ -259,6 +272,7 @@ def _finish(plan: Any, state: dict[str, Any], command: str) -> model.Model:
             "command": command,
             **provenance.describe(),
         },
+        (*model.SIGNED, system.FILE) if plan.current_system else model.SIGNED,
     )
     remove(plan.folder / TRAINING)
     remove(plan.folder / SNAPSHOTS)

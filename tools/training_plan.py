@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from google.protobuf import text_format
 
+from current_system import system as current_system
 from data_prep import dataset as datasets
-from data_prep import position
 from data_prep.errors import InputError
-from data_prep.files import sha256
+from data_prep.files import atomic_path, sha256
 from python_layers import settings as data_settings
-from tools import model, network
+from tools import current_features, model, network, training_data
 
 NOTHING = "none"  # --hold-out none: train on every annotated video
 CARRY = 5  # batches over which training sequences run on, where the network's file does not say
-FRAME_RATES_DIFFER = 0.05  # relative, from which a line says so
 
 COMMENT = """\
 # {what} of a training, as `ethocaffe train` filled it in. The same training, without choosing an iteration, is
@@ -42,6 +41,7 @@ class Plan:
     trained: list[str]
     held_out: list[str]
     weights: Path | None
+    current_system: model.Model | None  # whose features the network reads
     iterations: int
     validate_every: int
     seed: int
@@ -69,6 +69,7 @@ def make_plan(
     hold_out: str | Sequence[str],
     *,
     weights: str | Path | None,
+    features: str | Path | None,
     iterations: int | None,
     batch_size: int | None,
     sequence_length: int | None,
@@ -77,8 +78,10 @@ def make_plan(
     validate_every: int | None,
     sampling: str | None,
     workers: int,
+    quiet: bool,
 ) -> Plan:
-    """Read and check everything that a training needs. Raises InputError for whatever is wrong."""
+    """Read and check everything that a training needs, and compute the current system's features where it reads them.
+    Raises InputError for whatever is wrong."""
     place = network.find_network(network_given)
     origin = place / model.TRAIN_VAL
     net = network.read_net(origin)
@@ -92,16 +95,24 @@ def make_plan(
 
     dataset = datasets.open_dataset(dataset_given)
     held_out = [] if hold_out == NOTHING else datasets.choose_videos(dataset, hold_out)
-    trained, notes = _videos_to_train_on(dataset, held_out)
+    trained, notes = training_data.videos_to_train_on(dataset, held_out)
     for stem in held_out:
         if not dataset.labels(stem).is_file():
             raise InputError(f"{dataset.labels(stem)}: no such file; a held-out video must be annotated")
 
     of_data = network.data_settings(net, "TRAIN", origin)
-    videos = {stem: datasets.prepared(dataset, stem, of_data["streams"]) for stem in (*trained, *held_out)}
-    stored = _stored(dataset, videos, of_data["size"], of_data["streams"])
-    notes += _class_notes(dataset, trained, held_out, {stem: video.frames for stem, video in videos.items()})
-    rate, rate_notes = _frame_rate(videos)
+    streams = of_data["streams"]
+    given = training_data.features_given(features, streams, held_out, origin)
+    of_prepare = [stream for stream in streams if stream != "features"]
+    videos = {stem: datasets.prepared(dataset, stem, of_prepare) for stem in (*trained, *held_out)}
+    if given:  # the network sees frames as its current system does
+        stored = {key: given.preprocessing.get(key) for key in ("region", "feeder")}
+    else:
+        stored = training_data.stored(dataset, videos, of_data["size"], streams)
+    notes += training_data.class_notes(
+        dataset, trained, held_out, {stem: video.frames for stem, video in videos.items()}
+    )
+    rate, rate_notes = training_data.frame_rate(videos)
     notes += rate_notes
 
     iterations = iterations or rules.max_iter
@@ -116,9 +127,16 @@ def make_plan(
     running = {"carry": _carry(carry, validate_every * max(rules.iter_size, 1))} if sampling == "running" else {}
     batch_size = batch_size or max(of_data["batch_size"] * own // steps, 1)
     network.set_sequence_length(net, steps, own, origin)
-    normalisation = _normalisation(videos, trained, of_data["streams"])
+    means = {stream: training_data.means(videos, stream) for stream in of_prepare}
+    own_data: dict[str, Any] = {}
+    if given:
+        file = given.path / current_system.FILE
+        folder_of_features = current_features.prepare(dataset, list(videos), file, given.preprocessing, quiet)
+        means["features"] = {stem: current_features.mean_moments(folder_of_features, stem) for stem in videos}
+        own_data["features"] = str(folder_of_features.resolve())
+    normalisation = training_data.normalisation({stem: videos[stem].frames for stem in trained}, means)
 
-    settings = {
+    settings: dict[str, Any] = {
         "network": network.network_name(place),
         "train_val": network.hash_of(net),
         "deploy": network.hash_of(deploy),
@@ -133,7 +151,9 @@ def make_plan(
         "sampling": sampling,
         "data": datasets.fingerprint(dataset, (*trained, *held_out)),
     }
-    common = {"dataset": str(dataset.path.resolve()), "seed": seed, **normalisation}
+    if given:
+        settings["features"] = given.hash
+    common = {"dataset": str(dataset.path.resolve()), "seed": seed, **normalisation, **own_data}
     of_test = network.data_settings(net, "TEST", origin)
     test_batch = min(of_test["batch_size"], batch_size)
     network.fill_data(
@@ -169,10 +189,9 @@ def make_plan(
     per_test = test_batch * of_test["sequence_length"]
     test_frames = sum(videos[stem].frames for stem in held_out or trained)
     _fill_solver(rules, folder, iterations, validate_every, seed, -(-test_frames // per_test))
-    preprocessing = {
+    preprocessing: dict[str, Any] = {
         **stored,
-        "size": of_data["size"],
-        "crop": of_data["crop"],
+        **{key: of_data[key] for key in ("size", "crop") if key in of_data},
         **normalisation,
         "sequence_length": steps,
         "batch_size": test_batch,
@@ -187,12 +206,13 @@ def make_plan(
         trained=trained,
         held_out=held_out,
         weights=Path(weights) if weights else None,
+        current_system=given,
         iterations=iterations,
         validate_every=validate_every,
         seed=seed,
         frames={stem: video.frames for stem, video in videos.items()},
         preprocessing=preprocessing,
-        streams=of_data["streams"],
+        streams=streams,
         frame_rate=rate,
         settings=settings,
         notes=notes,
@@ -208,121 +228,15 @@ def _carry(wanted: int, passes: int) -> int:
     return min(divisors, key=lambda one: max(one / wanted, wanted / one))
 
 
-def write_prototxt(plan: Plan) -> None:
-    """Write the filled train_val, deploy and solver into the model's folder."""
+def write_files(plan: Plan) -> None:
+    """Write the filled train_val, deploy and solver into the model's folder, and the current system that it needs."""
     files = ((model.TRAIN_VAL, plan.net, "The network"), (model.SOLVER, plan.solver, "The solver"))
     for name, message, what in files:
         network.write_message(plan.folder / name, message, COMMENT.format(what=what, folder=plan.folder))
     network.write_message(plan.folder / model.DEPLOY, plan.deploy)
-
-
-def _videos_to_train_on(dataset: datasets.Dataset, held_out: list[str]) -> tuple[list[str], list[str]]:
-    rest = [stem for stem in dataset.videos if stem not in held_out]
-    trained = [stem for stem in rest if dataset.labels(stem).is_file()]
-    if not trained:
-        raise InputError(
-            f"{dataset.path / 'labels'}: no annotated video is left to train on; "
-            "annotate another one, or hold fewer out"
-        )
-    left = [stem for stem in rest if stem not in trained]
-    return trained, [f"not annotated, so not trained on: {', '.join(left)}"] if left else []
-
-
-def _stored(
-    dataset: datasets.Dataset, videos: dict[str, datasets.Prepared], size: int, streams: list[str]
-) -> dict[str, Any]:
-    """How the videos' frames were stored; it must be the same for all. With a position also where the feeder is, if
-    `prepare` was told."""
-    crops = {stem: video.meta.get("crop") for stem, video in videos.items()}
-    first = next(iter(videos))
-    for stem, video in videos.items():
-        if video.meta["size"] != size:
-            raise InputError(
-                f"{video.path}: prepared with {video.meta['size']} pixels a side, but the network "
-                f"reads {size}; run `ethocaffe prepare {dataset.path} --size {size}`"
-            )
-        if crops[stem] != crops[first]:
-            raise InputError(
-                f"{video.path}: prepared with another --crop ({crops[stem]}) than {first} "
-                f"({crops[first]}); run `ethocaffe prepare` with one for all"
-            )
-    stored = {"region": crops[first], "stored_size": size}
-    if "position" not in streams:
-        return stored
-    feeders = {stem: position.feeder_text(video.meta) for stem, video in videos.items()}
-    for stem, video in videos.items():
-        if feeders[stem] != feeders[first]:
-            raise InputError(
-                f"{video.path}: prepared with another --feeder ({feeders[stem]}) than {first} "
-                f"({feeders[first]}); run `ethocaffe prepare` with one for all"
-            )
-    meta = videos[first].meta
-    return {**stored, "feeder": meta["feeder"]} if "feeder" in meta else stored
-
-
-def _class_notes(
-    dataset: datasets.Dataset, trained: list[str], held_out: list[str], frames: dict[str, int]
-) -> list[str]:
-    """Lines about classes that a held-out video shows and no training video does, and the other way round."""
-
-    def present(stems: list[str]) -> set[str]:
-        labels = [datasets.read_labels(dataset.labels(stem), dataset.classes, frames[stem]) for stem in stems]
-        return {dataset.classes[index] for index in np.unique(np.concatenate(labels)) if index >= 0}
-
-    def listed(names: set[str]) -> str:
-        return ", ".join(name for name in dataset.classes if name in names)
-
-    known = present(trained)
-    if not known:
-        raise InputError(f"{dataset.path / 'labels'}: no frame of {', '.join(trained)} is annotated")
-    notes = []
-    if held_out:
-        tested = present(held_out)
-        if not tested:
-            raise InputError(
-                f"{dataset.path / 'labels'}: no frame of {', '.join(held_out)} is annotated, "
-                "so nothing can be validated on; hold another video out"
-            )
-        if tested - known:
-            notes.append(f"absent from the training videos, so it cannot be learned: {listed(tested - known)}")
-        if known - tested:
-            notes.append(f"absent from the held-out videos, so it is not validated: {listed(known - tested)}")
-    else:
-        notes.append("no video is held out: the scores are those of the training videos themselves")
-    nowhere = set(dataset.classes) - known - (tested if held_out else set())
-    return [*notes, f"annotated nowhere: {listed(nowhere)}"] if nowhere else notes
-
-
-def _frame_rate(videos: dict[str, datasets.Prepared]) -> tuple[float, list[str]]:
-    rates = {stem: float(video.meta["fps"]) for stem, video in videos.items()}
-    usual = float(np.median(list(rates.values())))
-    others = [f"{stem} ({rate:.2f})" for stem, rate in rates.items() if abs(rate - usual) > FRAME_RATES_DIFFER * usual]
-    if not others:
-        return usual, []
-    return usual, [
-        f"frame rates differ from {usual:.2f} per second, so motion spans another time: " + ", ".join(others)
-    ]
-
-
-def _normalisation(
-    videos: dict[str, datasets.Prepared], trained: list[str], streams: list[str]
-) -> dict[str, dict[str, list[float]]]:
-    """The data layer's `mean` and, where there are positions, `deviation`, over the training videos alone."""
-    means = {stream: _mean(videos, trained, stream) for stream in streams}
-    found: dict[str, dict[str, list[float]]] = {
-        "mean": {stream: [round(float(value), 4) for value in values] for stream, values in means.items()}
-    }
-    if "position" in streams:
-        found["mean"]["position"], deviation = position.normalisation(means["position"])
-        found["deviation"] = {"position": deviation}
-    return found
-
-
-def _mean(videos: dict[str, datasets.Prepared], trained: list[str], stream: str) -> np.ndarray:
-    """Mean of each channel (of `position.moments`, for that stream) over all frames of the training videos."""
-    means = np.array([videos[stem].meta["mean"][stream] for stem in trained], np.float64)
-    frames = np.array([videos[stem].frames for stem in trained], np.float64)
-    return frames @ means / frames.sum()
+    if plan.current_system:
+        with atomic_path(plan.folder / current_system.FILE) as temporary:
+            shutil.copyfile(plan.current_system.path / current_system.FILE, temporary)
 
 
 def _fill_solver(solver: Any, folder: Path, iterations: int, validate_every: int, seed: int, tests: int) -> None:

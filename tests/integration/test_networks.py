@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from data_prep import lmdb_store
 from data_prep.errors import InputError
 from data_prep.prepare import prepare
 from prototxt.networks import NETWORKS, PROFILES
-from tools import feed, training_run
+from tools import current, feed, training_run
 from tools.evaluate import evaluate
 from tools.network import NETWORKS as NETWORKS_FOLDER
 from tools.predict import predict
@@ -32,6 +33,12 @@ def data(tmp_path_factory):
     folder = tiny.write_dataset(tmp_path_factory.mktemp("networks") / "data", videos=2, frames=FRAMES)
     prepare(folder, ("shape", "motion", "position"), MINI.size, workers=1, quiet=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def system(data):
+    """A current system trained on one of the videos."""
+    return current.train(data, "v1", data.parent / "system", None, quiet=True).path
 
 
 def wide_awake(name, folder):
@@ -53,14 +60,14 @@ def probabilities(path):
         return np.array([[float(row[name]) for name in tiny.CLASSES] for row in csv.DictReader(file)])
 
 
-@pytest.mark.parametrize("name", [network.name for network in NETWORKS])
-def test_it_is_trained_evaluated_and_predicts_what_was_evaluated(data, tmp_path, name):
-    network = wide_awake(name, tmp_path / "net")
+@pytest.mark.parametrize("kind", NETWORKS, ids=[network.name for network in NETWORKS])
+def test_it_is_trained_evaluated_and_predicts_what_was_evaluated(data, system, tmp_path, kind):
+    network = wide_awake(kind.name, tmp_path / "net")
     model = train(
-        str(network), data, "v1", tmp_path / "model",
+        str(network), data, "v1", tmp_path / "model", features=system if "features" in kind.streams else None,
         solver=SOLVER, iterations=2, batch_size=4, workers=0, seed=3, quiet=True,
     )  # fmt: skip
-    assert model.streams == name.split("/")[0].split("_")
+    assert model.streams == list(kind.streams)
     scores = evaluate(model.path, data, tmp_path / "scores", workers=0, quiet=True)
     assert scores["frames"] == FRAMES
     predict(model.path, [data / "videos" / "v1.mp4"], tmp_path / "out", quiet=True)
@@ -151,3 +158,30 @@ def test_positions_are_normalised_by_the_training_videos_alone(data, tmp_path):
     deviation = model.preprocessing["deviation"]["position"]
     np.testing.assert_allclose(deviation, np.sqrt(square - mean**2), rtol=1e-3)
     assert found > 0.9
+
+
+def test_features_come_from_a_current_system_that_saw_no_held_out_video(data, system, tmp_path):
+    """Thesis, appendix 8.1; its templates were chosen on annotated videos."""
+
+    def refused(held_out="v1", network="mini/current_system/lstm", **given):
+        with pytest.raises(InputError) as told:
+            train(network, data, held_out, tmp_path / "model", **given, quiet=True)
+        assert not (tmp_path / "model").exists()
+        return str(told.value)
+
+    assert "give its model with --features" in refused()
+    assert "--hold-out v0" in refused("v0", features=system)
+    assert "leave it out" in refused(network="mini/motion/cnn", features=system)
+    assert "motion/cnn" in refused(features=train_mini("motion/cnn", data, tmp_path / "net").path)
+
+
+def test_features_are_followed_where_a_video_is_exchanged(data, system, tmp_path):
+    place = tmp_path / "data"
+    shutil.copytree(data, place)
+    model = train_mini("current_system/lstm", place, tmp_path / "model", features=system)
+    shutil.copy(place / "videos" / "v0.mp4", place / "videos" / "v1.mp4")
+    prepare(place, ("shape", "motion", "position"), MINI.size, workers=1, quiet=True)
+    evaluate(model.path, place, tmp_path / "scores", videos="v0", workers=0, quiet=True)
+    evaluate(model.path, place, tmp_path / "scores", videos="v1", workers=0, quiet=True)
+    v0, v1 = (probabilities(tmp_path / "scores" / stem / "predictions.csv") for stem in ("v0", "v1"))
+    np.testing.assert_array_equal(v0, v1)

@@ -18,7 +18,9 @@ import tiny
 
 from data_prep.prepare import prepare
 from prototxt.networks import NETWORKS, PROFILES
+from tools import current
 from tools import network as networks
+from tools.training_plan import make_plan
 
 REPOSITORY = Path(__file__).parents[2]
 MINI = PROFILES[1]
@@ -56,8 +58,9 @@ def found(tmp_path_factory, real_caffe):
         shutil.copytree(REPOSITORY / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     tiny.write_dataset(folder / "cage", videos=2, frames=90)
     prepare(folder / "cage", ("shape", "motion", "position"), MINI.size, workers=1, quiet=True)
+    system = current.train(folder / "cage", "v1", folder / "system", None, quiet=True)
     for one in NETWORKS:
-        write_solver(folder, one.name)
+        write_solver(folder, one.name, system.path)
     (folder / "train.py").write_text(TRAIN.replace("ITERATIONS", str(ITERATIONS)))
     real_caffe(folder, "python3", "train.py", "real.npz")
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "engine")])
@@ -66,11 +69,13 @@ def found(tmp_path_factory, real_caffe):
     return np.load(folder / "engine.npz"), np.load(folder / "real.npz")
 
 
-def write_solver(folder: Path, name: str) -> None:
+def write_solver(folder: Path, name: str, system: Path) -> None:
     path = networks.find_network(f"mini/{name}") / "train_val.prototxt"
     net = networks.read_net(path)
     for phase, video in (("TRAIN", "v0"), ("TEST", "v1")):
         networks.fill_data(net, phase, path, dataset="cage", videos=[video], workers=0)
+        if name == "current_system/lstm":
+            networks.fill_data(net, phase, path, **features(folder, system))
     steps = networks.data_settings(net, "TRAIN", path)["sequence_length"]
     networks.fill_data(net, "TRAIN", path, batch_size=8 // steps)
     networks.set_classes(net, 3, path)
@@ -84,6 +89,20 @@ def write_solver(folder: Path, name: str) -> None:
         f'test_iter: 1 test_interval: 1000 test_initialization: false snapshot_prefix: "{file}" max_iter: 100 '
         "solver_mode: CPU\n"
     )
+
+
+def features(folder: Path, system: Path) -> dict:
+    """What the data layer needs to read a current system's features of the box's videos, seen from there."""
+    plan = make_plan(
+        folder / "none", "mini/current_system/lstm", folder / "cage", "v1", features=system, weights=None, solver=None,
+        iterations=None, batch_size=None, sequence_length=None, seed=None, validate_every=None, sampling=None,
+        workers=0, quiet=True,
+    )  # fmt: skip
+    found = networks.data_settings(plan.net, "TRAIN", folder)
+    return {
+        "features": str(Path(found["features"]).relative_to(folder.resolve())),
+        **{key: found[key] for key in ("mean", "deviation")},
+    }
 
 
 @pytest.mark.parametrize("name", [one.name for one in NETWORKS])

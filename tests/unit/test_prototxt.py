@@ -72,11 +72,13 @@ def test_solver_is_the_thesis_s(folder):
 def test_graph(network):
     features, model = network.replace("mini/", "").split("/")
     streams = features.split("_")
-    recurrent = {"lstm_after": "lstm", "lstm_before": "lstm", "rnn_after": "rnn", "gru_after": "gru"}.get(model)
+    recurrent = {"lstm": "lstm", "lstm_after": "lstm", "lstm_before": "lstm", "rnn_after": "rnn", "gru_after": "gru"}
+    recurrent = recurrent.get(model)
     for file, outputs in (("train_val", {"loss"}), ("deploy", {"prob"})):
         found = layers(read_net(network, file))
         assert outputs <= set(found)
-        expected = {"fc6_mouse", "fc7_mouse", "fc9"} | (set() if recurrent else {"fc8_mouse"})
+        first = "fc6_features" if features == "current_system" else "fc6_mouse"
+        expected = {first, "fc7_mouse", "fc9"} | (set() if recurrent else {"fc8_mouse"})
         if "shape" in streams:
             expected |= {f"conv{number}" for number in range(1, 6)}
         if "motion" in streams:
@@ -174,7 +176,7 @@ def test_data_layer_agrees_with_deploy_s_inputs(network, phase):
     assert list(data.top) == [name for name in names if name != "cont"] + ["label"] + ["cont"] * recurrent
     frames = networks.PROFILES["mini" in network].test if recurrent else 1
     for stream, layer in zip(settings["streams"], inputs):
-        picture = [] if stream == "position" else [settings["crop"]] * 2
+        picture = [] if stream in ("position", "features") else [settings["crop"]] * 2
         assert list(layer.input_param.shape[0].dim) == [frames, networks.STREAMS[stream].channels, *picture]
     if recurrent:
         assert list(inputs[-1].input_param.shape[0].dim) == [frames, 1]
