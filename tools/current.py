@@ -13,7 +13,7 @@ from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import locked
 from data_prep.progress import Progress
-from tools import metrics, model, scoring
+from tools import bouts, metrics, model, scoring
 from tools.arguments import command_line
 
 NAME = "current_system"
@@ -76,7 +76,8 @@ def train(
         system.save(folder / system.FILE, made)
         found = _scores(made, dataset, held_out, labels)
         confusion = scoring.confusion_of(found, len(dataset.classes))
-        first = datasets.prepared(dataset, trained[0]).meta
+        videos = {stem: datasets.prepared(dataset, stem) for stem in (*trained, *held_out)}
+        first = videos[trained[0]].meta
         row = {
             "iteration": course[-1].passes,
             "validation_loss": scoring.loss_of(found),
@@ -100,6 +101,7 @@ def train(
                 "seconds_per_step": seconds / course[-1].passes,
                 "seconds_per_validation": 0.0,
                 "curve": [row],
+                "labelled": {stem: _bouts(found[stem], videos[stem].frames) for stem in held_out},
                 "course": [{**state._asdict(), "gap": state.gap} for state in course],
                 "data_fingerprint": settings["data"],
                 "settings": settings,
@@ -128,6 +130,13 @@ def scores(trained: model.Model, dataset: datasets.Dataset, stems: Sequence[str]
     video_maps.prepare(dataset, stems, 1, quiet)
     labels = {stem: _labels(dataset, stem) for stem in stems}
     return _scores(system.load(trained.path / system.FILE), dataset, stems, labels)
+
+
+def _bouts(scores: scoring.Scores, frames: int) -> list[bouts.Bout]:
+    """The bouts that were found in the annotated frames of a video."""
+    labels = np.full(frames, datasets.NOT_ANNOTATED)
+    labels[scores.frames] = scores.probabilities.argmax(axis=1)
+    return [bout for bout in bouts.find_bouts(labels) if bout.label >= 0]
 
 
 def _labels(dataset: datasets.Dataset, stem: str) -> np.ndarray:

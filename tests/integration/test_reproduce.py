@@ -81,3 +81,17 @@ def test_a_dry_run_says_what_would_be_trained_and_for_how_long_and_trains_nothin
     assert [line.split(":")[0] for line in lines[:-1]] == [f"seed_{number}" for number in range(5)]
     assert lines[-1].startswith("5 trainings, 2 at once: about ")
     assert sorted(made.rglob("*.json")) == before
+
+
+def test_the_current_system_and_an_lstm_on_its_features(place):
+    """Thesis, section 3.2 and appendix 8.1: the LSTM reads what the system of the same held-out video computed."""
+    steps = ("--iterations", "2", "--validate-every", "2", "--output", str(place / "appendix"))
+    assert reproduce(place, "--only", "figure_24,current_system_ethogram", *steps, "--quiet") == 0
+    run = json.loads((place / "appendix" / "runs" / "features_lstm.json").read_text())
+    assert run["settings"]["network"] == "current_system/lstm" and run["settings"]["features"]["order"] == 2
+    assert f"--features {place / 'appendix' / 'work' / 'cells'}" in run["trained_by"]
+    cell = json.loads((place / "appendix" / "cells" / "motion_position.random.current_system.json").read_text())
+    (labelled,) = cell["labelled"].values()
+    assert sum(stop - start for _, start, stop in labelled) == 90
+    pictures = {file.stem for file in (place / "appendix" / "figures").iterdir()}
+    assert {"figure_24", "current_system_ethogram"} <= pictures and "figure_25" not in pictures

@@ -77,12 +77,16 @@ def run(args: argparse.Namespace) -> int:
     records = [record for record, _ in parts]
     if args.dry_run:
         missing = trainings.left(records)
-        todo = [(record, name) for record, name in parts if record in missing and name != catalogue.CURRENT_SYSTEM]
+        uncounted = (catalogue.CURRENT_SYSTEM, catalogue.FEATURES_LSTM)
+        todo = [(record, name) for record, name in parts if record in missing and name not in uncounted]
         costs = timing.measure(setting, sorted({name for _, name in todo}), places, args.quiet)
         if len(todo) < len(missing):
-            print(f"{catalogue.CURRENT_SYSTEM}: {len(setting.folds)} trainings, whose time is not counted")
+            other = sum(len(record.jobs) for record in missing) - sum(len(record.jobs) for record, _ in todo)
+            print(f"{' and '.join(uncounted)}: {other} trainings, whose time is not counted")
         print("\n".join(timing.forecast(setting, todo, costs, len(places))))
         return 0
+    if any(name == catalogue.FEATURES_LSTM and record in trainings.left(records) for record, name in parts):
+        _train([trainings.current_system(setting)], 1, "current system, for its features", places, args.quiet)
     trainings.make_records(setting, records, places, args.quiet)
     write_results(setting)
     if not args.quiet:
@@ -151,8 +155,15 @@ def _stand_in(folder: Path, places: Sequence[processes.Slot], quiet: bool) -> Pa
     if weights.is_file() and (weights.parent / "model.json").is_file():
         return weights
     stand_in.make_data(folder, None, quiet)
-    with Progress(stand_in.ITERATIONS, "iterations", "stand-in for AlexNet", quiet) as progress:
-        faults = train_all([stand_in.order(folder)], places[:1], stand_in.ITERATIONS, progress)
+    _train([stand_in.order(folder)], stand_in.ITERATIONS, "stand-in for AlexNet", places, quiet)
+    return weights
+
+
+def _train(
+    jobs: Sequence[processes.Job], iterations: int, label: str, places: Sequence[processes.Slot], quiet: bool
+) -> None:
+    """Run those of a few trainings that have not ended. Raises RuntimeError where one fails."""
+    with Progress(len(jobs) * iterations, "iterations", label, quiet) as progress:
+        faults = train_all(jobs, places, iterations, progress)
     if faults:
         raise RuntimeError("; ".join(faults))
-    return weights

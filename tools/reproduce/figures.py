@@ -14,15 +14,16 @@ from data_prep.images import crop_grey
 from tools import model, network
 from tools.plots.confusion import plot_confusion
 from tools.plots.curves import plot_curves
+from tools.plots.ethogram import plot_ethogram
 from tools.plots.examples import plot_examples, representative_frames
 from tools.plots.network import plot_network
-from tools.reproduce.catalogue import CURVES, DRAWINGS, EXAMPLES, MATRICES, NAMES
+from tools.reproduce.catalogue import CURRENT, CURVES, DRAWINGS, ETHOGRAM, EXAMPLES, MATRICES, NAMES
 from tools.reproduce.findings import curve_of
 from tools.reproduce.trainings import Setting
 
 YLABELS = {"balanced_accuracy": "balanced accuracy, held-out video", "train_accuracy": "accuracy in training"}
 NOTE = "simulated data"
-WIDE = (EXAMPLES, *DRAWINGS)  # too wide for half a page
+WIDE = (EXAMPLES, *DRAWINGS, ETHOGRAM)  # too wide for half a page
 
 
 class Figure(NamedTuple):
@@ -45,6 +46,8 @@ def draw(setting: Setting, cells: Mapping[str, Any], runs: Mapping[str, Any]) ->
     for name, matrix in MATRICES.items():
         if matrix.cell.name in cells:
             found[name] = _matrix(name, cells[matrix.cell.name], folder, note)
+    if "labelled" in cells.get(CURRENT.name, {}):
+        found[ETHOGRAM] = _ethogram(setting, cells[CURRENT.name], folder, note)
     return [found[name] for name in NAMES if name in found]
 
 
@@ -115,6 +118,22 @@ def _curves(name: str, runs: Mapping[str, Any], folder: Path, note: str) -> Figu
     return Figure(
         name, file, f"{curves.title}. One training each ({record['settings']['network']}), {held_out} held out."
     )
+
+
+def _ethogram(setting: Setting, record: Mapping[str, Any], folder: Path, note: str) -> Figure:
+    """The first held-out video as the current system labelled it, above its annotation."""
+    dataset = setting.dataset
+    stem, labelled = next(iter(record["labelled"].items()))
+    times = datasets.prepared(dataset, stem).times
+    annotated = datasets.read_labels(dataset.labels(stem), dataset.classes, len(times))
+    predicted = np.full(len(times), datasets.NOT_ANNOTATED)
+    for label, start, stop in labelled:
+        predicted[start:stop] = label
+    file = folder / f"{ETHOGRAM}.png"
+    title = f"Current system: {stem}" + (f" ({note})" if note else "")
+    tracks = {"predicted": (times, predicted), "annotated": (times, annotated)}
+    plot_ethogram(tracks, dataset.classes, file, title)
+    return Figure(ETHOGRAM, file, f"Current system: {stem}, held out, as it was labelled and annotated.")
 
 
 def _matrix(name: str, record: Mapping[str, Any], folder: Path, note: str) -> Figure:

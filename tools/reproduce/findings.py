@@ -281,7 +281,30 @@ def _lengths(runs: Mapping[str, Mapping[str, Any]]) -> Finding:
     return Finding("Sequences of 10 and 30 frames make no difference", "section 5.2.4", told, said, remark)
 
 
-SPECIAL = {"figure_10": _too_fast, "figure_13": _seeds, "sequence_lengths": _lengths}
+def _learns_nothing(runs: Mapping[str, Mapping[str, Any]]) -> Finding:
+    chance = 100 / len(runs["features_lstm"]["classes"])
+    highest = _of_curve(runs["features_lstm"], "balanced_accuracy", "highest")
+    said = SHOWS if highest <= chance + CHANCE_MARGIN else NOT
+    claim = "An LSTM on the current system's features learns nothing"
+    return Finding(claim, "figure 24", _numbers("figure_24", runs, "highest") + f"; chance {chance:.1f}", said)
+
+
+def _unlearns(runs: Mapping[str, Mapping[str, Any]]) -> Finding:
+    curve = [100 * row["balanced_accuracy"] for row in curve_of(runs["features_lstm_low_rate"])]
+    apart = ERRORS * float(np.std(_over_seeds(runs, "balanced_accuracy", "highest"), ddof=1))
+    said = SHOWS if max(curve) - curve[-1] > apart else NOT
+    told = f"{_numbers('figure_25', runs, 'highest')}, at its end {curve[-1]:.1f} (twice the deviation over seeds: "
+    claim = "With a much lower rate it learns a little, and forgets it"
+    return Finding(claim, "figure 25", f"{told}{apart:.1f})", said)
+
+
+SPECIAL = {
+    "figure_10": _too_fast,
+    "figure_13": _seeds,
+    "sequence_lengths": _lengths,
+    "figure_24": _learns_nothing,
+    "figure_25": _unlearns,
+}
 
 
 def curve_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from current_system.system import Options
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, sha256
 from data_prep.progress import Progress
 from tools import folds, model, network, processes, provenance
 from tools.cross_validate import outcome, train_all, trained_fold, training
-from tools.reproduce.catalogue import CURRENT_SYSTEM, PROFILES, Cell, Variant
+from tools.reproduce.catalogue import CURRENT, CURRENT_SYSTEM, FEATURES_LSTM, PROFILES, Cell, Variant
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Setting:
 
     def network(self, name: str) -> str:
         """A network of the catalogue as this profile names it."""
-        return "/".join(part for part in (PROFILES[self.profile].folder, name) if part)
+        folder = "" if name == FEATURES_LSTM else PROFILES[self.profile].folder
+        return "/".join(part for part in (folder, name) if part)
 
 
 class Record(NamedTuple):
@@ -57,8 +59,6 @@ class Record(NamedTuple):
 def cell_record(setting: Setting, cell: Cell) -> Record:
     """The record of a table's cell, all folds."""
     if cell.model == CURRENT_SYSTEM:
-        from current_system.system import Options
-
         settings = {**Options()._asdict(), "network": CURRENT_SYSTEM, "seed": setting.seed, "weights": None}
         given = {"seed": setting.seed}
         return _record(setting, "cells", cell.name, CURRENT_SYSTEM, setting.folds, given, settings)
@@ -71,8 +71,15 @@ def variant_record(setting: Setting, variant: Variant) -> Record:
     solver = setting.folder / "work" / "solvers" / f"{variant.name}.prototxt"
     solver.parent.mkdir(parents=True, exist_ok=True)
     network.write_message(solver, network.with_fields(network.read_solver(setting.solver), variant.solver))
-    changes = {"seed": setting.seed + variant.seed, "sequence_length": variant.sequence_length}
+    changes: dict[str, Any] = {"seed": setting.seed + variant.seed, "sequence_length": variant.sequence_length}
+    if variant.network == FEATURES_LSTM:
+        changes["features"] = current_system(setting).output
     return _of_network(setting, "runs", variant.name, variant.network, setting.folds[:1], solver, changes)
+
+
+def current_system(setting: Setting) -> processes.Job:
+    """The training of the current system for the first fold, whose features an LSTM reads."""
+    return cell_record(setting, CURRENT).jobs[0]
 
 
 def _of_network(
@@ -103,6 +110,8 @@ def _of_network(
         "sequence_length": given.get("sequence_length"),
         "weights": sha256(weights) if weights else None,
     }
+    if "features" in given:
+        settings["features"] = {**Options()._asdict(), "seed": setting.seed}
     return _record(setting, kind, name, own, parts, given, settings)
 
 
@@ -180,6 +189,7 @@ def _write(setting: Setting, record: Record) -> None:
         seconds_per_step=[info["seconds_per_step"] for info in infos],
         seconds_per_validation=[info["seconds_per_validation"] for info in infos],
         classes=outcomes[0].classes,
+        **({"labelled": infos[0]["labelled"]} if "labelled" in infos[0] else {}),
         simulated=setting.dataset.simulated,
         weights=setting.origin if record.settings["weights"] else None,
         settings=record.settings,
