@@ -5,11 +5,12 @@ PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint conformance fuzz images proto prototxt lock
+.PHONY: help setup demo bench test lint conformance fuzz images proto prototxt lock
 
 help:
 	@echo 'make setup        install everything into .venv'
 	@echo 'make demo         simulate, train, evaluate and predict; report in results/demo/report.html'
+	@echo 'make bench        what a minute of video costs by each system: results/bench.md; BENCH_ARGS="--gpu 0"'
 	@echo 'make test         all tests'
 	@echo 'make lint         ruff and mypy'
 	@echo 'make conformance  the engine against real Caffe, live; builds that first (root); FULL=1: full-size networks'
@@ -31,6 +32,9 @@ setup: .venv/.complete
 
 demo: setup
 	$(BIN)/python -m tools.demo --output results/demo
+
+bench: setup
+	$(BIN)/python -m tools.bench $(BENCH_ARGS)
 
 # One thread for each of the two test processes: more only get into each other's way.
 test: setup

@@ -15,6 +15,7 @@ from data_prep.files import locked
 from data_prep.progress import Progress
 from tools import bouts, metrics, model, scoring
 from tools.arguments import command_line
+from tools.training_data import NOTHING
 
 NAME = "current_system"
 SEED = 15485863  # the thesis's, as for the networks
@@ -32,7 +33,7 @@ def train(
 ) -> model.Model:
     """Train the current system on all annotated videos but those held out, or return the one that is there.
 
-    The folder has `model.json` and `current_system.npz`. The learning curve has one row, since nothing is chosen on the
+    `hold_out` "none" trains on all, and the scores are then those of the training videos themselves. The folder has `model.json` and `current_system.npz`. The learning curve has one row, since nothing is chosen on the
     held-out videos. Raises InputError for wrong input, and where `output` holds anything else.
     """
     from current_system import system, video_maps
@@ -40,7 +41,7 @@ def train(
 
     folder = Path(output)
     dataset = datasets.open_dataset(dataset_given)
-    held_out = datasets.choose_videos(dataset, hold_out)
+    held_out = [] if hold_out == NOTHING else datasets.choose_videos(dataset, hold_out)
     annotated = [stem for stem in dataset.videos if dataset.labels(stem).is_file()]
     trained = [stem for stem in annotated if stem not in held_out]
     if not trained or not set(held_out) <= set(annotated):
@@ -62,6 +63,7 @@ def train(
     with locked(folder):
         video_maps.prepare(dataset, [*trained, *held_out], 1, quiet)
         labels = {stem: _labels(dataset, stem) for stem in (*trained, *held_out)}
+        _check_classes(dataset, trained, labels)
         started = time.monotonic()
         with Progress(options.max_passes, "passes", "SVM-HMM", quiet) as progress:
             made, course = system.train(
@@ -74,7 +76,8 @@ def train(
             )
         seconds = time.monotonic() - started
         system.save(folder / system.FILE, made)
-        found = _scores(made, dataset, held_out, labels)
+        validated = held_out or trained
+        found = _scores(made, dataset, validated, labels)
         confusion = scoring.confusion_of(found, len(dataset.classes))
         videos = {stem: datasets.prepared(dataset, stem) for stem in (*trained, *held_out)}
         first = videos[trained[0]].meta
@@ -101,12 +104,14 @@ def train(
                 "seconds_per_step": seconds / course[-1].passes,
                 "seconds_per_validation": 0.0,
                 "curve": [row],
-                "labelled": {stem: _bouts(found[stem], videos[stem].frames) for stem in held_out},
+                "labelled": {stem: _bouts(found[stem], videos[stem].frames) for stem in validated},
                 "course": [{**state._asdict(), "gap": state.gap} for state in course],
                 "data_fingerprint": settings["data"],
                 "settings": settings,
                 "command": command_line(
-                    "train", [NAME, dataset_given], {"hold-out": ",".join(held_out), "seed": seed, "output": output}
+                    "train",
+                    [NAME, dataset_given],
+                    {"hold-out": ",".join(held_out) or NOTHING, "seed": seed, "output": output},
                 ),
                 **provenance.describe(),
             },
@@ -114,7 +119,7 @@ def train(
         )
     if not quiet:
         last = course[-1]
-        print(f"{output}: balanced accuracy {row['balanced_accuracy']:.3f} on {', '.join(held_out)}")
+        print(f"{output}: balanced accuracy {row['balanced_accuracy']:.3f} on {', '.join(validated)}")
         print(f"{output}: after {last.passes} passes objective {last.primal:.4g}, dual {last.dual:.4g}")
     return done
 
@@ -130,6 +135,15 @@ def scores(trained: model.Model, dataset: datasets.Dataset, stems: Sequence[str]
     video_maps.prepare(dataset, stems, 1, quiet)
     labels = {stem: _labels(dataset, stem) for stem in stems}
     return _scores(system.load(trained.path / system.FILE), dataset, stems, labels)
+
+
+def _check_classes(dataset: datasets.Dataset, trained: Sequence[str], labels: dict[str, np.ndarray]) -> None:
+    present = np.unique(np.concatenate([labels[stem] for stem in trained]))
+    if (present >= 0).sum() < 2:
+        raise InputError(
+            f"{dataset.path / 'labels'}: the videos to train on ({', '.join(trained)}) show fewer than two classes; "
+            "annotate more of them"
+        )
 
 
 def _bouts(scores: scoring.Scores, frames: int) -> list[bouts.Bout]:

@@ -13,6 +13,7 @@ from data_prep.errors import InputError
 from python_layers import settings as data_settings
 from tools import current_features, model
 
+NOTHING = "none"  # --hold-out none: train on every annotated video
 FRAME_RATES_DIFFER = 0.05  # relative, from which a line says so
 
 

@@ -17,7 +17,6 @@ from data_prep.files import atomic_path, sha256
 from python_layers import settings as data_settings
 from tools import current_features, model, network, training_data
 
-NOTHING = "none"  # --hold-out none: train on every annotated video
 CARRY = 5  # batches over which training sequences run on, where the network's file does not say
 
 COMMENT = """\
@@ -94,7 +93,7 @@ def make_plan(
         raise InputError(f"{weights}: no such file; give a .caffemodel with --weights")
 
     dataset = datasets.open_dataset(dataset_given)
-    held_out = [] if hold_out == NOTHING else datasets.choose_videos(dataset, hold_out)
+    held_out = [] if hold_out == training_data.NOTHING else datasets.choose_videos(dataset, hold_out)
     trained, notes = training_data.videos_to_train_on(dataset, held_out)
     for stem in held_out:
         if not dataset.labels(stem).is_file():

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from current_system import maps, system, video_maps
-from data_prep.dataset import open_dataset
+from data_prep.dataset import open_dataset, write_labels
 from data_prep.prepare import prepare
 from tools import cli, model, predictions
 from tools.current_video import Extractor
@@ -143,3 +143,14 @@ def test_its_features_are_those_that_it_was_trained_on(place):
     seen = video_maps.read(open_dataset(place / "data"), "v0")
     np.testing.assert_allclose(found, system.features(seen, made.templates), rtol=1e-5, atol=1e-5)
     assert found.shape == (90, 310)
+
+
+def test_two_classes_are_needed(place, tmp_path, capsys):
+    shutil.copytree(place / "data", tmp_path / "data")
+    labels = tmp_path / "data" / "labels"
+    for stem in ("v0", "v1"):
+        write_labels(labels / f"{stem}.csv", tiny.CLASSES, [0] * 90)
+    arguments = ["train", "current_system", tmp_path / "data", "--hold-out", "v2", "--output", tmp_path / "model"]
+    assert cli.main([*map(str, arguments), "--quiet"]) == 2
+    assert "fewer than two classes" in capsys.readouterr().err
+    assert not (tmp_path / "model" / "model.json").exists()

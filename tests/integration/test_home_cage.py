@@ -105,3 +105,23 @@ def test_the_model_keeps_the_region_for_prediction(place):
     info = json.loads((place / "model" / "model.json").read_text())
     assert info["preprocessing"]["region"] == [int(part) for part in REGION.split(",")]
     assert info["classes"] == list(CLASSES)
+
+
+def test_the_current_system_runs_whole(place):
+    """Features, SVM-HMM and labels of every frame, by heart like the network."""
+    data, video = place / "data", place / "data" / "videos" / "home_cage.mp4"
+    for command in (
+        ["train", "current_system", data, "--hold-out", "none", "--output", place / "current"],
+        ["evaluate", place / "current", data, "--output", place / "current_evaluation"],
+        ["predict", place / "current", video, "--output", place / "current_prediction"],
+    ):
+        assert cli.main([*(str(part) for part in command), "--quiet"]) == 0
+    metrics = json.loads((place / "current_evaluation" / "metrics.json").read_text())
+    assert metrics["frames"] == FRAMES and metrics["balanced_accuracy"] > 0.8
+    rows = rows_of(place / "current_prediction" / "home_cage" / "predictions.csv")
+    evaluated = rows_of(place / "current_evaluation" / "home_cage" / "predictions.csv")
+    assert [row["label"] for row in rows] == [row["label"] for row in evaluated]
+    bouts = rows_of(place / "current_prediction" / "home_cage" / "bouts.csv")
+    assert int(bouts[0]["start_frame"]) == 0 and int(bouts[-1]["stop_frame"]) == FRAMES
+    info = json.loads((place / "current" / "model.json").read_text())
+    assert info["preprocessing"]["region"] == [int(part) for part in REGION.split(",")]
