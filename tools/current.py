@@ -13,7 +13,7 @@ from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import locked
 from data_prep.progress import Progress
-from tools import bouts, metrics, model, scoring
+from tools import bouts, metrics, model, prepared_videos, scoring
 from tools.arguments import command_line
 from tools.training_data import NOTHING
 
@@ -33,8 +33,9 @@ def train(
 ) -> model.Model:
     """Train the current system on all annotated videos but those held out, or return the one that is there.
 
-    `hold_out` "none" trains on all, and the scores are then those of the training videos themselves. The folder has `model.json` and `current_system.npz`. The learning curve has one row, since nothing is chosen on the
-    held-out videos. Raises InputError for wrong input, and where `output` holds anything else.
+    `hold_out` "none" trains on all, and the scores are then those of the training videos themselves. The folder has
+    `model.json` and `current_system.npz`. The learning curve has one row: nothing is chosen on the held-out videos.
+    Raises InputError for wrong input, and where `output` holds anything else.
     """
     from current_system import system, video_maps
     from tools import provenance
@@ -125,16 +126,19 @@ def train(
 
 
 def scores(trained: model.Model, dataset: datasets.Dataset, stems: Sequence[str], quiet: bool) -> dict[str, Any]:
-    """`scoring.Scores` of videos of a dataset, by their stem; the dataset's classes must be the model's, in order."""
+    """`scoring.Scores` of videos of a dataset, by their stem; truths are in the model's order of classes.
+
+    Raises InputError where the dataset's labels show a class that the model does not know.
+    """
     from current_system import system, video_maps
 
-    if list(dataset.classes) != trained.classes:
-        raise InputError(
-            f"{dataset.path / 'classes.txt'}: other classes than the model's, {', '.join(trained.classes)}"
-        )
     video_maps.prepare(dataset, stems, 1, quiet)
     labels = {stem: _labels(dataset, stem) for stem in stems}
-    return _scores(system.load(trained.path / system.FILE), dataset, stems, labels)
+    found = _scores(system.load(trained.path / system.FILE), dataset, stems, labels)
+    return {
+        stem: one._replace(truth=prepared_videos.in_model_order(one.truth, dataset, trained))
+        for stem, one in found.items()
+    }
 
 
 def _check_classes(dataset: datasets.Dataset, trained: Sequence[str], labels: dict[str, np.ndarray]) -> None:

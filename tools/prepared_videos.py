@@ -53,7 +53,7 @@ def read(
         scorer.net.copy_from(str(trained.path / model.WEIGHTS))
         with Progress(scorer.batches, "batches", label, quiet) as progress:
             seen = scorer.read([scorer.score_blob, *blobs], progress)
-    return {stem: one._replace(truth=_in_model_order(one.truth, dataset, trained)) for stem, one in seen.items()}
+    return {stem: one._replace(truth=in_model_order(one.truth, dataset, trained)) for stem, one in seen.items()}
 
 
 def _check_preparation(trained: model.Model, dataset: datasets.Dataset, video: datasets.Prepared) -> None:
@@ -76,8 +76,8 @@ def _check_preparation(trained: model.Model, dataset: datasets.Dataset, video: d
         )
 
 
-def _in_model_order(truth: np.ndarray, dataset: datasets.Dataset, trained: model.Model) -> np.ndarray:
-    """Class indices of the dataset as those of the model, by name."""
+def in_model_order(truth: np.ndarray, dataset: datasets.Dataset, trained: model.Model) -> np.ndarray:
+    """Class indices of the dataset as those of the model, by name. Raises InputError for one that it does not know."""
     for index in np.unique(truth):
         if dataset.classes[index] not in trained.classes:
             raise InputError(

@@ -154,3 +154,14 @@ def test_two_classes_are_needed(place, tmp_path, capsys):
     assert cli.main([*map(str, arguments), "--quiet"]) == 2
     assert "fewer than two classes" in capsys.readouterr().err
     assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_classes_are_matched_by_name(place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    (tmp_path / "data" / "classes.txt").write_text("down\nstill\nacross\n")
+    found = []
+    for data in (place / "data", tmp_path / "data"):
+        arguments = ["evaluate", place / "model", data, "--output", tmp_path / "out", "--quiet"]
+        assert cli.main([str(part) for part in arguments]) == 0
+        found.append(json.loads((tmp_path / "out" / "metrics.json").read_text())["confusion"])
+    assert found[0] == found[1]
