@@ -12,7 +12,8 @@ from typing import Any, Callable, NamedTuple, Union
 
 import numpy as np
 
-from data_prep.files import naming, read_json, sha256, write_json
+from data_prep.errors import InputError
+from data_prep.files import naming, read_json, remove, sha256, write_json
 from data_prep.progress import Progress
 from tools import current, feed
 from tools.classifier import Classifier
@@ -67,6 +68,7 @@ def complete(
     """Append the rows that are missing, batch by batch; returns the number of frames computed now.
 
     `of` is the rows' `identity` and whatever else they depend on; `compute` gives a row per frame of a batch.
+    Raises InputError where the video is damaged, and leaves nothing of the rows then.
     """
     same = rows.about.is_file() and all(file.is_file() for file in rows.files) and agrees(read_json(rows.about), of)
     # A recurrent net's state after the rows that are there is not known, so it starts again.
@@ -78,9 +80,14 @@ def complete(
             write_json(rows.about, dict(of))
         progress.skip(start)
         reader.start()
-        with closing(reader.batches(video, start)) as made:
-            for batch in made:
-                rows.append(batch, compute(batch))
-                computed += len(batch.times)
-                progress.update(len(batch.times))
+        try:
+            with closing(reader.batches(video, start)) as made:
+                for batch in made:
+                    rows.append(batch, compute(batch))
+                    computed += len(batch.times)
+                    progress.update(len(batch.times))
+        except InputError:
+            for file in (*rows.files, rows.about):
+                remove(file)
+            raise
     return computed

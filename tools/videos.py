@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
@@ -38,6 +39,8 @@ def each_video(
             try:
                 computed = work(file, folder, info, progress)
             except InputError as error:
+                with suppress(OSError):  # not there, or something of an earlier run is in it
+                    folder.rmdir()
                 if len(files) == 1:
                     raise
                 failed.append(_report(file, error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import av
 import numpy as np
 import pytest
 import tiny
@@ -165,3 +166,21 @@ def test_classes_are_matched_by_name(place, tmp_path):
         assert cli.main([str(part) for part in arguments]) == 0
         found.append(json.loads((tmp_path / "out" / "metrics.json").read_text())["confusion"])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("command", ["predict", "features"])
+def test_a_video_that_is_cut_short_leaves_nothing_behind(place, tmp_path, capsys, command):
+    cut = tmp_path / "cut.mp4"
+    options = {"movflags": "faststart"}  # the header first, so that what is missing is met on the way
+    with av.open(str(place / "data" / "videos" / "v2.mp4")) as whole, av.open(str(cut), "w", options=options) as copy:
+        stream = copy.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    content = cut.read_bytes()
+    cut.write_bytes(content[: len(content) * 3 // 4])
+    arguments = [command, place / "model", cut, "--output", tmp_path / "out", "--quiet"]
+    assert cli.main([str(part) for part in arguments]) == 2
+    assert "cut.mp4" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*"))
