@@ -39,7 +39,7 @@ def plot_time_budget(
             zorder=3,
         )
     for row, (share, length) in enumerate(zip(percent, seconds)):
-        _beside(axes, row, f"{share:.1f} %   {duration(length)}" if length else "–")
+        _beside(axes, row, f"{share:.1f} %   {_length(length)}" if length else "–")
     axes.set_xlim(left=0)
     axes.set_xlabel("% of the annotated time" + (", a dot per recording" if len(each) > 1 else ""))
     axes.set_title(title, fontsize=11)
@@ -71,7 +71,7 @@ def plot_bouts(
     right.grid(axis="x", alpha=0.3)
     right.set_xlabel("length of a bout, seconds")
     right.text(1.015, 1.0, " bouts", fontsize=8, color=GREY, va="bottom", transform=right.transAxes)
-    made.suptitle(title, fontsize=11, y=0.995)
+    made.suptitle(title, fontsize=11, y=1 - 0.15 / made.get_figheight())
     style.save(made, path)
 
 
@@ -93,7 +93,8 @@ def plot_transitions(counts: np.ndarray, classes: Sequence[str], path: str | Pat
 def _lanes(classes: Sequence[str], panels: int, width: float) -> tuple[Any, list[Any]]:
     """A figure with a lane per class, the first one on top, in each of `panels` beside each other."""
     count = len(classes)
-    made, grid = style.grid(1, panels, width, LANE * count + 1.2)
+    height = LANE * count + 1.2
+    made, grid = style.grid(1, panels, width, height)
     for at, axes in enumerate(grid[0]):
         axes.set_ylim(count - 0.5, -0.5)
         axes.set_yticks(range(count))
@@ -101,8 +102,12 @@ def _lanes(classes: Sequence[str], panels: int, width: float) -> tuple[Any, list
         axes.tick_params(axis="y", length=0)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    made.subplots_adjust(wspace=0.06)
+    made.subplots_adjust(wspace=0.06, bottom=0.6 / height, top=1 - 0.5 / height)
     return made, list(grid[0])
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 10 else duration(seconds)
 
 
 def _beside(axes: Any, row: int, text: str) -> None:

@@ -44,7 +44,7 @@ def plot_profile(seconds: np.ndarray, bins: Bins, classes: Sequence[str], path: 
     if seconds[:, -1].any():
         lower.legend(bbox_to_anchor=(1.0, 1.1), **place)
     lower.set_ylim(bottom=0)
-    lower.set_ylabel(unit, fontsize=8.5)
+    lower.set_ylabel(f"recorded,\n{unit}", fontsize=8.5)
     _time_axis(lower, edges, bins.clock)
     made.align_ylabels()
     for axes in (upper, lower):
@@ -76,11 +76,11 @@ def _stack(axes: Any, heights: np.ndarray, edges: np.ndarray, colours: Sequence[
 def _time_axis(axes: Any, edges: np.ndarray, clock: bool) -> None:
     span = edges[-1] - edges[0]
     step = next((one for one in TICKS if span / one <= MOST_TICKS), DAY * np.ceil(span / DAY / MOST_TICKS))
-    ticks = np.arange(np.ceil(edges[0] / step - 1e-9) * step, edges[-1] + 1e-6, step)
+    ticks = step * np.arange(max(0, np.ceil(edges[0] / step - 1e-9)), edges[-1] / step + 1e-6)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xticks(ticks)
     if clock:
-        axes.set_xticklabels([_clock(tick, step) for tick in ticks])
+        axes.set_xticklabels([_clock(tick, step, edges[0]) for tick in ticks])
         axes.set_xlabel("time of day")
     else:
         scale, unit = style.time_unit(float(edges[-1]))
@@ -88,7 +88,8 @@ def _time_axis(axes: Any, edges: np.ndarray, clock: bool) -> None:
         axes.set_xlabel(f"{unit} since the recording began")
 
 
-def _clock(seconds: float, step: float) -> str:
-    whole = round(seconds) % 86400 if seconds != DAY else 86400
+def _clock(seconds: float, step: float, begin: float) -> str:
+    """A time of day: midnight is 24:00 only where the axis began with the same day."""
+    whole = round(seconds) if begin == 0 else round(seconds) % 86400
     text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}"
     return text if step % 60 == 0 else f"{text}:{whole % 60:02d}"
