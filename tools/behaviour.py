@@ -18,6 +18,9 @@ DAY = 86400.0
 # Lengths of bins that people read well, in seconds.
 BINS = (3600.0, 1800.0, 900.0, 600.0, 300.0, 120.0, 60.0, 30.0, 15.0, 10.0, 5.0, 2.0, 1.0)
 ENOUGH_BINS = 6
+# Seconds: shorter than any frame, and longer than what times written to the microsecond are off by. A recording that
+# reaches only so far into a bin is not in it.
+SLIVER = 1e-5
 
 
 class Runs(NamedTuple):
@@ -124,8 +127,7 @@ def bins_of(width: float, spans: Sequence[tuple[float, float]], clock: bool) -> 
     """Bins of `width` seconds: from midnight to midnight, the last one shorter where `width` does not divide a day; or
     from 0 to the end of the longest of `spans`, which are (begin, end) of recordings in seconds."""
     end = DAY if clock else max(stop for _, stop in spans)
-    # A bin for a billionth of a second, which rounding has made, would be one of nothing.
-    count = max(1, math.ceil(end / width - 1e-9))
+    count = max(1, math.ceil((end - SLIVER) / width))
     edges = width * np.arange(count + 1)
     return Bins(np.append(edges[:-1], DAY) if clock else edges, clock)
 
@@ -150,6 +152,7 @@ def profile(runs: Runs, classes: int, bins: Bins, begin: float = 0.0) -> np.ndar
         ours = runs.labels == (column if column < classes else -1)
         until = np.append(0.0, np.cumsum(np.where(ours, runs.seconds, 0.0)))
         out[:, column] = np.diff(np.interp(edges, where, until)).reshape(len(days), count).sum(axis=0)
+    out[out.sum(axis=1) < SLIVER] = 0
     return out
 
 
@@ -158,6 +161,7 @@ def _met(width: float, spans: Sequence[tuple[float, float]], clock: bool) -> int
     day = math.ceil(DAY / width)
     met: set[int] = set()
     for start, stop in spans:
-        touched = range(int(start // width), max(math.ceil(stop / width - 1e-9), int(start // width) + 1))
+        first = int((start + SLIVER) // width)
+        touched = range(first, max(math.ceil((stop - SLIVER) / width), first + 1))
         met.update((number % day for number in touched[:day]) if clock else touched)
     return len(met)

@@ -120,6 +120,17 @@ def test_the_step_is_the_longest_of_which_six_are_met():
     assert behaviour.fitting_width([(0, 60)] * 6, False) == 10
 
 
+@pytest.mark.parametrize("off", [-4e-7, 4e-7])
+def test_times_rounded_to_the_microsecond_make_no_bin(off):
+    """Six minutes that end 0.4 microseconds too late, or begin too early, are six bins of a minute."""
+    runs = behaviour.runs_of(np.zeros(2, int), np.array([min(off, 0.0), 180]), 180 + off)
+    span = (float(runs.edges[0]), float(runs.edges[-1]))
+    assert len(behaviour.bins_of(60.0, [span], clock=False).edges) == 7
+    day = behaviour.profile(runs, 1, behaviour.bins_of(60.0, [], clock=True), begin=3600.0)
+    assert np.flatnonzero(day.any(axis=1)).tolist() == [60, 61, 62, 63, 64, 65]
+    assert behaviour.fitting_width([(span[0] + 3600, span[1] + 3600)], True) == 60
+
+
 def test_frames_that_are_missing_are_not_annotated():
     times, labels = behaviour.every_frame(np.array([2, 3, 6]), np.array([2.0, 3, 9]), np.array([WALK, WALK, REST]))
     assert labels.tolist() == [-1, -1, WALK, WALK, -1, -1, REST]
