@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,7 +93,7 @@ def analyse(
     for name, rows in tables.items():
         behaviour_tables.write(folder / f"{name}.csv", rows, behaviour_tables.COLUMNS[name])
     _draw(folder, found, profile)
-    result = _about(inputs, output, found, starts, profile, {"bin": bin, "start": start, "min_bout": min_bout})
+    result = _about(inputs, output, found, starts, profile, start, {"bin": bin, "min-bout": min_bout})
     write_json(folder / "analysis.json", result)
     if not quiet:
         print("\n".join(_report(found, tables, result)))
@@ -165,14 +166,13 @@ def _about(
     found: Sequence[Recording],
     starts: dict[str, str] | None,
     profile: Profile,
+    given_starts: Sequence[str],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     from tools import provenance
 
     known = [one.about["simulated"] for one in found]
-    given = [(key.replace("_", "-"), value) for key, value in options.items() if key != "start" and value is not None]
-    given += [("start", value) for value in options["start"]]
-    command = command_line("analyse", inputs, {"output": output})
+    command = command_line("analyse", inputs, {"output": output, **options})
     return {
         "recordings": {
             one.name: {
@@ -190,7 +190,7 @@ def _about(
         "simulated": True if True in known else None if None in known else False,
         "bin_seconds": profile.width,
         "profile_over": "time of day" if starts else "time since the recording began",
-        "command": " ".join([command, *(command_line("", [], {key: value}).split(" ", 2)[2] for key, value in given)]),
+        "command": command + "".join(f" --start {shlex.quote(one)}" for one in given_starts),
         **provenance.describe(),
     }
 
