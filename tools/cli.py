@@ -31,6 +31,7 @@ COMMANDS = {
     "tune": ("tools.tune", "search learning rate, policy, clipping and decay of a solver"),
     "evaluate": ("tools.evaluate", "measure a trained model on annotated videos"),
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
+    "analyse": ("tools.analyse", "time budget, bouts, transitions and daily profile of predicted or annotated videos"),
     "features": ("tools.features", "write a network's features of every frame of videos, for other classifiers"),
     "agreement": ("tools.agreement", "measure how far people who annotated the same videos agree"),
     "boost": ("tools.boost", "boost trees on a network's features, for rare classes, and compare with the network"),

@@ -29,7 +29,7 @@ def plot_ethogram(
     made, first = style.figure(10.0, height)
     colours = style.class_colours(count)
     end = max((_edges(times)[-1] for times, _ in tracks.values() if len(times)), default=1.0)
-    scale, unit = _time_unit(end)
+    scale, unit = style.time_unit(end)
 
     top = 1 - 0.4 / height
     axes = first
@@ -82,9 +82,3 @@ def _edges(times: np.ndarray) -> np.ndarray:
     times = np.asarray(times, float)
     usual = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     return np.append(times, times[-1] + usual) if len(times) else np.zeros(1)
-
-
-def _time_unit(seconds: float) -> tuple[float, str]:
-    """The unit in which a span of `seconds` reads well, and its length in seconds."""
-    units = ((3 * 3600.0, 3600.0, "hours"), (5 * 60.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
-    return next((length, name) for above, length, name in units if seconds >= above)

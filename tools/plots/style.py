@@ -67,3 +67,9 @@ def class_colours(count: int) -> list[tuple[float, ...]]:
     darker = [tuple(0.55 * part for part in colour) for colour in base[:-1]]
     colours = base + lighter + darker
     return [colours[index % len(colours)] for index in range(count)]
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit in which a span of `seconds` reads well, and its length in seconds."""
+    units = ((3 * 3600.0, 3600.0, "hours"), (5 * 60.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
+    return next((length, name) for above, length, name in units if seconds >= above)
