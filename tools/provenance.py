@@ -6,8 +6,8 @@ import datetime
 import os
 import platform
 import subprocess
-import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +38,8 @@ def versions() -> dict[str, str]:
 
     return {
         "ethocaffe": __version__,
-        "caffe": f"{caffe.__version__} ({'on PyTorch' if 'torch' in sys.modules else 'BVLC'})",
+        # Torch itself may not have been needed yet.
+        "caffe": f"{caffe.__version__} ({'on PyTorch' if find_spec('caffe.layer_types') else 'BVLC'})",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
