@@ -102,7 +102,7 @@ def _lanes(classes: Sequence[str], panels: int, width: float) -> tuple[Any, list
         axes.tick_params(axis="y", length=0)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    made.subplots_adjust(wspace=0.06, bottom=0.6 / height, top=1 - 0.5 / height)
+    made.subplots_adjust(wspace=0.1, bottom=0.6 / height, top=1 - 0.5 / height)
     return made, list(grid[0])
 
 
