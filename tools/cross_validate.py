@@ -84,8 +84,9 @@ def cross_validate(
     given = dict(settings or {})
     places = processes.slots(jobs, gpus)
     if network_given == current.NAME:
-        current.refuse_settings(given)
+        current.refuse_settings(given, current.SETTINGS, "the current system")
     else:
+        current.refuse_settings(given, SETTINGS, "a network")
         network.read_net(network.find_network(network_given) / model.TRAIN_VAL)
     dataset = datasets.open_dataset(dataset_path)
     parts = folds.make_folds(dataset, count)
@@ -154,7 +155,7 @@ def _of_fold(features: str | None, fold: folds.Fold) -> str | None:
 
 def dashed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by the names of their options."""
-    return {name.replace("_", "-"): settings.get(name) for name in SETTINGS}
+    return {name.replace("_", "-"): settings.get(name) for name in (*SETTINGS, *current.SETTINGS)}
 
 
 def train_all(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,71 @@ from data_prep.errors import InputError
 from data_prep.files import locked
 from data_prep.progress import Progress
 from tools import bouts, metrics, model, prepared_videos, scoring
-from tools.arguments import command_line
+from tools.arguments import command_line, positive
 from tools.training_data import NOTHING
 
 NAME = "current_system"
 SEED = 15485863  # the thesis's, as for the networks
+SETTINGS = ("order", "strength", "passes", "weighting")
+WEIGHTINGS = ("classes", "frames")
 
 
-def refuse_settings(given: dict[str, Any]) -> None:
-    """Raise InputError where a setting of networks is given for a system that has none of it."""
-    foreign = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None and name != "seed"]
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """What a training of the current system can be given besides the seed: SETTINGS."""
+    group = parser.add_argument_group("of current_system alone")
+    group.add_argument(
+        "--order", type=int, choices=(0, 1, 2), help="of the transitions: 2, the thesis's (default), 1, or 0 for none"
+    )
+    group.add_argument("--strength", type=_above_zero, metavar="λ", help="of the SVM's regularisation (default 0.001)")
+    group.add_argument("--passes", type=positive, metavar="N", help="through the training sequences at most")
+    group.add_argument(
+        "--weighting", choices=WEIGHTINGS, help="whether an error costs the same in all classes (default) or all frames"
+    )
+
+
+def _above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def refuse_settings(given: Mapping[str, Any], own: Sequence[str], whose: str) -> None:
+    """Raise InputError where a setting is given that is not among a system's `own`."""
+    foreign = [name for name, value in given.items() if value is not None and name not in (*own, "seed")]
     if foreign:
-        raise InputError(f"{', '.join(foreign)}: the current system has no such setting; leave it out")
+        told = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
+        raise InputError(f"{told}: {whose} has no such setting; leave it out")
+
+
+def options_of(given: Mapping[str, Any]) -> Any:
+    """`system.Options` with those of SETTINGS that are given."""
+    from current_system.system import Options
+
+    names = {"order": "order", "strength": "strength", "passes": "max_passes"}
+    changed = {names[key]: given[key] for key in names if given.get(key) is not None}
+    if given.get("weighting") is not None:
+        changed["weighted"] = given["weighting"] == "classes"
+    return Options()._replace(**changed)
 
 
 def train(
-    dataset_given: str | Path, hold_out: str | Sequence[str], output: str | Path, seed: int | None, quiet: bool
+    dataset_given: str | Path,
+    hold_out: str | Sequence[str],
+    output: str | Path,
+    seed: int | None = None,
+    quiet: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> model.Model:
     """Train the current system on all annotated videos but those held out, or return the one that is there.
 
-    `hold_out` "none" trains on all, and the scores are then those of the training videos themselves. The folder has
-    `model.json` and `current_system.npz`. The learning curve has one row: nothing is chosen on the held-out videos.
-    Raises InputError for wrong input, and where `output` holds anything else.
+    `settings`: of SETTINGS, those that are not default. `hold_out` "none" trains on all, and the scores are then those
+    of the training videos themselves. The folder has `model.json` and `current_system.npz`. The learning curve has one
+    row: nothing is chosen on the held-out videos. Raises InputError for wrong input, and where `output` holds anything
+    else.
     """
     from current_system import system, video_maps
     from tools import provenance
@@ -49,8 +93,9 @@ def train(
         raise InputError(f"{dataset.path / 'labels'}: annotated videos are needed, to train on and to hold out")
     model.refuse_foreign(folder, {system.FILE})
     seed = SEED if seed is None else seed
-    options = system.Options()
-    settings = {
+    given = {name: (settings or {}).get(name) for name in SETTINGS}
+    options = options_of(given)
+    identity = {
         **options._asdict(),
         "held out": held_out,
         "seed": seed,
@@ -58,7 +103,7 @@ def train(
     }
     if (folder / "model.json").is_file():
         there = model.load(folder)
-        model.refuse_other_settings(folder, there.info["settings"], settings, "was trained")
+        model.refuse_other_settings(folder, there.info["settings"], identity, "was trained")
         return there
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
@@ -107,12 +152,12 @@ def train(
                 "curve": [row],
                 "labelled": {stem: _bouts(found[stem], videos[stem].frames) for stem in validated},
                 "course": [{**state._asdict(), "gap": state.gap} for state in course],
-                "data_fingerprint": settings["data"],
-                "settings": settings,
+                "data_fingerprint": identity["data"],
+                "settings": identity,
                 "command": command_line(
                     "train",
                     [NAME, dataset_given],
-                    {"hold-out": ",".join(held_out) or NOTHING, "seed": seed, "output": output},
+                    {"hold-out": ",".join(held_out) or NOTHING, **given, "seed": seed, "output": output},
                 ),
                 **provenance.describe(),
             },

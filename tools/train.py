@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """What a training can be given besides its network, its data and where it runs: SETTINGS."""
+    """What a training can be given besides its network, its data and where it runs: SETTINGS, and the other system's."""
     parser.add_argument("--weights", metavar="FILE", help="a .caffemodel to take conv1 … conv5 from, by name")
     parser.add_argument(
         "--features",
@@ -87,24 +87,27 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "other (balanced), or in order, so that a recurrent network keeps its state from batch to batch (running); "
         "default: the network's, running for recurrent ones, else uniform",
     )
+    current.add_settings(parser)
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    """SETTINGS as a command line gave them, None where it did not."""
-    return {name: getattr(args, name) for name in SETTINGS}
+    """SETTINGS, and the current system's, as a command line gave them, None where it did not."""
+    return {name: getattr(args, name) for name in (*SETTINGS, *current.SETTINGS)}
 
 
 def run(args: argparse.Namespace) -> int:
+    settings = settings_of(args)
     if args.network == current.NAME:
-        current.refuse_settings(settings_of(args))
-        current.train(args.dataset, args.hold_out, args.output, args.seed, args.quiet)
+        current.refuse_settings(settings, current.SETTINGS, "the current system")
+        current.train(args.dataset, args.hold_out, args.output, args.seed, args.quiet, settings)
         return 0
+    current.refuse_settings(settings, SETTINGS, "a network")
     train(
         args.network,
         args.dataset,
         args.hold_out,
         args.output,
-        **settings_of(args),
+        **{name: settings[name] for name in SETTINGS},
         workers=args.workers,
         gpu=args.gpu,
         quiet=args.quiet,

@@ -51,6 +51,16 @@ def test_the_same_seed_gives_the_same_system_and_another_one_another(place):
     assert one.mean.shape == other.mean.shape and (one.mean != other.mean).any()
 
 
+def test_order_strength_and_weighting_are_the_users(place):
+    more = ("--order", "1", "--strength", "0.01", "--passes", "20", "--weighting", "frames", "--quiet")
+    assert train(place, "first order", *more) == 0
+    made = system.load(place / "first order" / system.FILE)
+    assert made.order == 1 and not made.weights.second.any() and made.weights.first.any()
+    told = model.load(place / "first order").info
+    assert told["settings"]["strength"] == 0.01 and told["settings"]["weighted"] is False
+    assert told["course"][-1]["passes"] <= 20 and "--weighting frames" in told["command"]
+
+
 def test_every_frame_was_seen(place):
     with np.load(place / "data" / "current_system" / "v0.npz", allow_pickle=False) as held:
         assert held["maps"].shape == (90, 4, maps.CELLS, maps.CELLS) and held["rows"].shape == (90, 11)
@@ -70,6 +80,9 @@ def test_it_is_cross_validated_like_a_network(place):
         (["boost", "MODEL", "DATA", "--output", "new"], "takes a network's model"),
         (["features", "MODEL", "VIDEO", "--output", "new", "--blob", "fc8"], "name features or scores"),
         (["train", "current_system", "DATA", "--hold-out", "v1", "--output", "MODEL"], "other settings"),
+        (["train", "current_system", "DATA", "--hold-out", "v2", "--output", "MODEL", "--order", "1"], "2, now 1"),
+        (["train", "current_system", "DATA", "--hold-out", "v2", "--output", "new", "--strength", "-1"], "above 0"),
+        (["train", "mini/shape/cnn", "DATA", "--hold-out", "v2", "--output", "new", "--order", "1"], "--order: a net"),
     ],
 )
 def test_what_it_cannot_do_is_said_in_a_line(place, capsys, arguments, told):
