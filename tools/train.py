@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """What a training can be given besides its network, its data and where it runs: SETTINGS, and the other system's."""
+    """What a training can be given besides its network, data and place: SETTINGS, and those of `tools.current`."""
     parser.add_argument("--weights", metavar="FILE", help="a .caffemodel to take conv1 … conv5 from, by name")
     parser.add_argument(
         "--features",
