@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 ORDERS = (0, 1, 2)
+BLOCK = 1024  # frames
 
 
 class Weights(NamedTuple):
@@ -79,7 +80,7 @@ def decode(weights: Weights, scores: np.ndarray, order: int) -> np.ndarray:
 
 def _decode_first(weights: Weights, scores: np.ndarray) -> np.ndarray:
     frames, classes = scores.shape
-    back = np.zeros((frames, classes), np.int16)
+    back = np.zeros((frames, classes), np.min_scalar_type(classes))
     every = np.arange(classes)
     best = scores[0] + weights.start
     for frame in range(1, frames):
@@ -96,7 +97,7 @@ def _decode_first(weights: Weights, scores: np.ndarray) -> np.ndarray:
 def _decode_second(weights: Weights, scores: np.ndarray) -> np.ndarray:
     """Viterbi over pairs of labels: best[b, c] is the highest score of a sequence that ends with b, c."""
     frames, classes = scores.shape
-    back = np.zeros((frames, classes, classes), np.int16)
+    back = np.zeros((frames, classes, classes), np.min_scalar_type(classes))
     # transition[a, b, c] with A[b, c] in it, laid out so that the maximum is over the first axis.
     transition = weights.second + weights.first
     best = (scores[0] + weights.start)[:, np.newaxis] + weights.first + scores[1]
@@ -164,16 +165,30 @@ def max_marginals(weights: Weights, scores: np.ndarray, order: int) -> np.ndarra
         return scores + weights.start
     second = weights.second if order == 2 else np.zeros((classes,) * 3)
     transition = second + weights.first
-    before = np.empty((frames, classes, classes))  # of the pair that ends at a frame, with that frame's scores
-    before[1] = (scores[0] + weights.start)[:, np.newaxis] + weights.first + scores[1]
+    # The best score of each pair that ends at a frame, with that frame's; kept at the first frame of each block, and
+    # found again from there on the way back, so that a day's recording needs no more memory than its scores.
+    best = (scores[0] + weights.start)[:, np.newaxis] + weights.first + scores[1]
+    starts = {1: best}
     for frame in range(2, frames):
-        before[frame] = (before[frame - 1][:, :, np.newaxis] + transition).max(axis=0) + scores[frame]
+        best = _extended(best, transition, scores[frame])
+        if frame % BLOCK == 0:
+            starts[frame] = best
     found = np.empty((frames, classes))
     after = np.zeros((classes, classes))  # of what follows a pair that ends at a frame
-    for frame in range(frames - 1, 0, -1):
-        found[frame] = (before[frame] + after).max(axis=0)
-        if frame == 1:
-            found[0] = (before[1] + after).max(axis=1)
-        else:
-            after = (transition + (scores[frame] + after)[np.newaxis]).max(axis=2)
+    stop = frames
+    for start in sorted(starts, reverse=True):
+        before = [starts[start]]
+        for frame in range(start + 1, stop):
+            before.append(_extended(before[-1], transition, scores[frame]))
+        for frame in range(stop - 1, start - 1, -1):
+            found[frame] = (before[frame - start] + after).max(axis=0)
+            if frame > 1:
+                after = (transition + (scores[frame] + after)[np.newaxis]).max(axis=2)
+        stop = start
+    found[0] = (starts[1] + after).max(axis=1)
     return found
+
+
+def _extended(best: np.ndarray, transition: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The best score of each pair that ends at the next frame."""
+    return (best[:, :, np.newaxis] + transition).max(axis=0) + scores

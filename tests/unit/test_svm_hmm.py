@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.svm import LinearSVC
 
-from current_system import planes, structural_svm
+from current_system import planes, sequence_model, structural_svm
 from current_system.sequence_model import (
     ORDERS,
     Weights,
@@ -234,3 +234,17 @@ def test_balanced_costs_are_one_on_average():
     cost = balanced_cost(labels, 3)
     assert cost[labels].mean() == pytest.approx(1) and cost[1] == 0
     assert cost[0] * 90 == pytest.approx(cost[2] * 10)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("frames", [2, 3, 4, 5, 9, 12])
+def test_blocks_do_not_change_marginals(monkeypatch, order, frames):
+    """A short block gives what one block does, at its edges too."""
+    rng = np.random.default_rng(frames)
+    weights, scores = random_weights(rng, 3, 2, order), rng.normal(size=(frames, 3))
+    whole = max_marginals(weights, scores, order)
+    monkeypatch.setattr(sequence_model, "BLOCK", 4)
+    np.testing.assert_allclose(max_marginals(weights, scores, order), whole, rtol=1e-12)
+    labels = decode(weights, scores, order)
+    np.testing.assert_allclose(whole.max(axis=1), whole.max(), rtol=1e-12)
+    assert (whole.argmax(axis=1) == labels).all()
