@@ -10,6 +10,7 @@ and Hofmann 2003, "Hidden Markov support vector machines"; orders as in Joachims
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -110,6 +111,44 @@ def _decode_second(weights: Weights, scores: np.ndarray) -> np.ndarray:
     for frame in range(frames - 1, 1, -1):
         labels[frame - 2] = back[frame, labels[frame - 1], labels[frame]]
     return labels
+
+
+def decode_many(weights: Weights, scores: Sequence[np.ndarray], order: int) -> list[np.ndarray]:
+    """What `decode` gives for each of several sequences, of any lengths, several times faster: they walk side by side.
+
+    Keeps a maximum for each frame, pair of labels and sequence: meant for sequences of some hundred frames.
+    """
+    if order == 0 or max(map(len, scores), default=1) == 1:
+        return [decode(weights, own, order) for own in scores]
+    lengths = np.array([len(own) for own in scores])
+    longest = np.argsort(-lengths, kind="stable")  # first, so that those that go on are the first ones
+    frames, classes, number = lengths.max(), scores[0].shape[1], len(scores)
+    side = np.zeros((frames, classes, number))
+    for place, index in enumerate(longest):
+        side[: lengths[index], :, place] = scores[index]
+    going = [int((lengths > frame).sum()) for frame in range(frames)]
+    # Order 1 is order 2 with a second order of zeros. transition[a, b, c, sequence] as in _decode_second.
+    steps = weights.first + (weights.second if order == 2 else np.zeros((classes,) * 3))
+    transition = np.ascontiguousarray(np.broadcast_to(steps[..., np.newaxis], (*steps.shape, number)))
+    best = np.zeros((frames, classes, classes, number))
+    start = (side[0] + weights.start[:, np.newaxis])[:, np.newaxis]
+    best[1] = start + weights.first[..., np.newaxis] + side[1]
+    for frame in range(2, frames):
+        n = going[frame]
+        reached = best[frame - 1, :, :, np.newaxis, :n] + transition[..., :n]
+        best[frame, ..., :n] = reached.max(axis=0) + side[frame, :, :n]
+    found = []
+    for place, index in enumerate(longest):
+        if lengths[index] == 1:
+            found.append(decode(weights, scores[index], order))
+            continue
+        own, labels = best[..., place], np.empty(lengths[index], np.int64)
+        labels[-2], labels[-1] = np.unravel_index(own[len(labels) - 1].argmax(), steps.shape[1:])
+        for frame in range(len(labels) - 1, 1, -1):
+            before, now = labels[frame - 1], labels[frame]
+            labels[frame - 2] = (own[frame - 1, :, before] + steps[:, before, now]).argmax()
+        found.append(labels)
+    return [found[place] for place in np.argsort(longest)]
 
 
 def max_marginals(weights: Weights, scores: np.ndarray, order: int) -> np.ndarray:

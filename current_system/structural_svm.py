@@ -4,10 +4,10 @@ The objective, over chunks i of labelled frames with N frames in all:
 
     λ/2 ‖w‖² + 1/N Σ_i max_y [ Δ_i(y) + φ(x_i, y)·w − φ(x_i, y_i)·w ],    Δ_i(y) = Σ_t cost[y_it] [y_t ≠ y_it]
 
-(margin rescaling; Tsochantaridis et al. 2005), solved in its dual, a chunk at a time with an exact line search, as in
-Lacoste-Julien, Jaggi, Schmidt and Pletscher 2013, "Block-coordinate Frank–Wolfe optimization for structural SVMs",
-algorithm 4, with the weighted average of its iterates. With order 0 and chunks of one frame it is Crammer and Singer's
-multi-class SVM of C = 1/(λN).
+(margin rescaling; Tsochantaridis et al. 2005), solved in its dual by cutting planes with a slack for each chunk: a pass
+decodes all chunks at the same weights, which tells the gap exactly and gives each a new plane; then sweeps over the
+chunks, a chunk at a time, climb the dual over the planes kept (`planes`, where the papers are named). With order 0 and
+chunks of one frame it is Crammer and Singer's multi-class SVM of C = 1/(λN).
 """
 
 from __future__ import annotations
@@ -17,13 +17,22 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-from current_system.sequence_model import Weights, decode, emissions, flat, joint_features, shaped, zeros
+from current_system.planes import Planes, added, climbed, first, heights
+from current_system.sequence_model import Weights, decode_many, emissions, flat, joint_features, shaped, zeros
+
+MEMORY = 2**28  # bytes of planes at most, but always two planes a chunk
+BATCH = 64  # chunks that are decoded together
+SHARE = 0.3  # of the gap: the planes kept are solved to that, since new ones bring more
+SWEEPS = 50  # over the chunks between two decodings at most
 
 Chunk = tuple[np.ndarray, np.ndarray]  # features (T, features) and labels (T,)
 
 
 class Pass(NamedTuple):
-    """State after a number of passes through all chunks: the objective, its dual, and their difference."""
+    """State after a number of passes through all chunks: the objective, its dual, and their difference.
+
+    relative: that difference as a share of the objective, 0 (solved) to 1.
+    """
 
     passes: int
     primal: float
@@ -32,6 +41,10 @@ class Pass(NamedTuple):
     @property
     def gap(self) -> float:
         return self.primal - self.dual
+
+    @property
+    def relative(self) -> float:
+        return self.gap / max(self.primal, 1e-12)
 
 
 class Problem(NamedTuple):
@@ -70,60 +83,91 @@ def train(
     seed: int = 0,
     watch: Callable[[Pass], None] | None = None,
 ) -> tuple[Weights, list[Pass]]:
-    """Solve a problem until the gap is below `tolerance` times the primal, or for `max_passes`.
+    """Solve a problem until the gap is at most `tolerance` times the primal, or for `max_passes`.
 
-    Returns the weights and the state at every tenth pass (and the last): what it tells of the gap is exact and of
-    these very weights. The order of the chunks in a pass is drawn by `seed`.
+    Returns the weights of the smallest gap, and the state at every tenth pass and the last, each of the best weights so
+    far, so the last is of the weights returned; primal and dual are exact and of these very weights. The order of the
+    chunks in a sweep is drawn by `seed`. `watch` is told the state of every pass.
     """
-    start = flat(zeros(problem.classes, problem.features))
-    total, loss = start.copy(), 0.0
-    own = np.zeros((len(problem.chunks), len(start)))
-    own_loss = np.zeros(len(problem.chunks))
-    mean, mean_loss, steps = start.copy(), 0.0, 0
+    size = len(flat(zeros(problem.classes, problem.features)))
+    room = max(MEMORY // (8 * size * len(problem.chunks)), 2)
+    planes = [first(size) for _ in problem.chunks]
+    vector, best = np.zeros(size), np.zeros(size)
     random = np.random.RandomState(seed)
-    history: list[Pass] = []
+    state, history = Pass(0, np.inf, 0.0), []
     for done in range(1, max_passes + 1):
-        for index in random.permutation(len(problem.chunks)):
-            direction, error = _worst(problem, index, total)
-            corner, corner_loss = direction / (problem.strength * problem.frames), error / problem.frames
-            difference = own[index] - corner
-            length = problem.strength * float(difference @ difference)
-            rise = problem.strength * float(difference @ total) - own_loss[index] + corner_loss
-            step = min(max(rise / length, 0.0), 1.0) if length > 0 else 0.0
-            total -= step * difference
-            own[index] -= step * difference
-            loss += step * (corner_loss - own_loss[index])
-            own_loss[index] += step * (corner_loss - own_loss[index])
-            share = 2 / (steps + 2)
-            mean += share * (total - mean)
-            mean_loss += share * (loss - mean_loss)
-            steps += 1
-        if done % 10 and done != max_passes:
-            continue
-        history.append(_state(problem, mean, mean_loss, done))
+        corners = _corners(problem, vector)
+        now = _state(problem, planes, vector, corners, done)
+        if now.gap <= state.gap:
+            state, best = now, vector.copy()
+        state = state._replace(passes=done)
         if watch:
-            watch(history[-1])
-        if history[-1].gap <= tolerance * max(history[-1].primal, 1e-12):
+            watch(state)
+        solved = state.relative <= tolerance
+        if solved or done % 10 == 0 or done == max_passes:
+            history.append(state)
+        if solved or done == max_passes:
             break
-    return shaped(mean, problem.classes, problem.features), history
+        for index, (corner, loss) in enumerate(corners):
+            known = heights(planes[index], vector, problem.strength).max()
+            if loss - problem.strength * float(corner @ vector) > known + 1e-12 * max(abs(known), loss):
+                planes[index] = added(planes[index], corner, loss, done, room)
+        _climb(problem.strength, planes, vector, SHARE * now.gap, random, done)
+        vector = _sum(planes)  # anew, so that rounding does not add up
+    return shaped(best, problem.classes, problem.features), history
 
 
-def _worst(problem: Problem, index: int, vector: np.ndarray) -> tuple[np.ndarray, float]:
-    """φ(x_i, y_i) − φ(x_i, y) and Δ_i(y) of the labels y that violate a chunk's margin most."""
-    x, truth = problem.chunks[index]
+def _climb(
+    strength: float, planes: list[Planes], vector: np.ndarray, goal: float, random: np.random.RandomState, now: int
+) -> None:
+    """Sweep until the gap over the planes kept is at most `goal`; changes planes and vector in place.
+
+    Chunks that add little to that gap are left: most are soon solved, and a few need many visits.
+    """
+    for _ in range(SWEEPS):
+        left = 0.0
+        for index in random.permutation(len(planes)):
+            own = planes[index]
+            slopes = heights(own, vector, strength)
+            gap = float(slopes.max() - slopes @ own.shares)
+            left += gap
+            if gap > goal / len(planes):
+                planes[index], change = climbed(own, slopes, strength, now)
+                vector += change
+        if left <= goal:
+            break
+
+
+def _sum(planes: Sequence[Planes]) -> np.ndarray:
+    return sum((own.shares @ own.vectors for own in planes[1:]), planes[0].shares @ planes[0].vectors)
+
+
+def _corners(problem: Problem, vector: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """For each chunk the plane (vector and loss, see `planes`) of the labels that violate its margin most."""
     weights = shaped(vector, problem.classes, problem.features)
-    scores = emissions(weights, x) + problem.cost[truth][:, np.newaxis]
-    scores[np.arange(len(truth)), truth] -= problem.cost[truth]
-    found = decode(weights, scores, problem.order)
-    error = float(problem.cost[truth][found != truth].sum())
-    right, wrong = (joint_features(x, labels, problem.classes, problem.order) for labels in (truth, found))
-    return right - wrong, error
+    found: list[np.ndarray] = []
+    for start in range(0, len(problem.chunks), BATCH):
+        scores = []
+        for x, truth in problem.chunks[start : start + BATCH]:
+            own = emissions(weights, x) + problem.cost[truth][:, np.newaxis]
+            own[np.arange(len(truth)), truth] -= problem.cost[truth]
+            scores.append(own)
+        found.extend(decode_many(weights, scores, problem.order))
+    corners = []
+    for (x, truth), labels in zip(problem.chunks, found):
+        right, wrong = (joint_features(x, one, problem.classes, problem.order) for one in (truth, labels))
+        loss = float(problem.cost[truth][labels != truth].sum())
+        corners.append(((right - wrong) / (problem.strength * problem.frames), loss / problem.frames))
+    return corners
 
 
-def _state(problem: Problem, vector: np.ndarray, loss: float, passes: int) -> Pass:
+def _state(
+    problem: Problem,
+    planes: Sequence[Planes],
+    vector: np.ndarray,
+    corners: Sequence[tuple[np.ndarray, float]],
+    passes: int,
+) -> Pass:
     half_norm = problem.strength / 2 * float(vector @ vector)
-    hinges = 0.0
-    for index in range(len(problem.chunks)):
-        direction, error = _worst(problem, index, vector)
-        hinges += error - float(direction @ vector)
-    return Pass(passes, half_norm + hinges / problem.frames, loss - half_norm)
+    hinges = sum(loss - problem.strength * float(corner @ vector) for corner, loss in corners)
+    return Pass(passes, half_norm + hinges, float(sum(own.shares @ own.losses for own in planes)) - half_norm)

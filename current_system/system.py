@@ -31,8 +31,8 @@ class Options(NamedTuple):
     order: int = 2
     strength: float = 1e-3
     weighted: bool = True
-    max_passes: int = 100
-    tolerance: float = 0.01
+    max_passes: int = 300
+    tolerance: float = 0.05
 
 
 class System(NamedTuple):
