@@ -166,7 +166,10 @@ def train(
     if not quiet:
         last = course[-1]
         print(f"{output}: balanced accuracy {row['balanced_accuracy']:.3f} on {', '.join(validated)}")
-        print(f"{output}: after {last.passes} passes objective {last.primal:.4g}, dual {last.dual:.4g}")
+        print(
+            f"{output}: after {last.passes} passes objective {last.primal:.4g}, dual {last.dual:.4g}, "
+            f"relative gap {last.relative:.1%}"
+        )
     return done
 
 
