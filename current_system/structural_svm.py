@@ -1,4 +1,4 @@
-"""Training of `sequence_model`: a structural SVM by block-coordinate Frank–Wolfe, with its duality gap.
+"""Training of `sequence_model`: a structural SVM by cutting planes, with its duality gap.
 
 The objective, over chunks i of labelled frames with N frames in all:
 
