@@ -21,12 +21,14 @@ import cv2
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep.errors import InputError
 from data_prep.files import read_json
 from data_prep.position import Tracker
 from data_prep.prepare import prepare
 from data_prep.progress import Progress
 from data_prep.simulate import simulate
 from data_prep.simulate.movie import write_movie
+from data_prep.simulate.render import BLACK, WHITE
 from data_prep.streams import start_pictures
 from data_prep.video import read_frames
 from tools import current, metrics, model, network, predictions
@@ -137,6 +139,9 @@ def _home_cage(place: Path, seed: int, quiet: bool) -> datasets.Dataset:
     if not (place / "simulation.json").is_file():
         place.parent.mkdir(parents=True, exist_ok=True)
         simulate(place, VIDEOS, SECONDS, seed, True, os.cpu_count() or 1, quiet)
+    made_with = read_json(place / "simulation.json")["seed"]
+    if made_with != seed:
+        raise InputError(f"{place}: was made with --seed {made_with}; give another --output for --seed {seed}")
     prepare(place, STREAMS, SIZE, quiet=quiet)
     return datasets.open_dataset(place)
 
@@ -177,12 +182,18 @@ def _change(
                     frames = _still(source, home, stem, seed)
                 else:
                     frames = _changed(source, len(labels), CHANGES[name])
-                write_movie(place / "videos" / f"{stem}.mp4", frames, FPS)
+                write_movie(place / "videos" / f"{stem}.mp4", map(luma, frames), FPS)
                 datasets.write_labels(place / "labels" / f"{stem}.csv", home.classes, labels.tolist())
                 progress.update()
         shutil.copy(home.path / "simulation.json", place)
     prepare(place, STREAMS, SIZE, quiet=quiet)
     return datasets.open_dataset(place)
+
+
+def luma(grey: np.ndarray) -> np.ndarray:
+    """What a video holds of grey levels that were read from one, so that they are read again as they are: reading
+    widens luma to 0–255 (`data_prep.video`)."""
+    return cv2.convertScaleAbs(grey, alpha=(WHITE - BLACK) / 255, beta=BLACK)
 
 
 def _changed(source: Path, frames: int, change: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
@@ -242,7 +253,7 @@ def _measure(
         found.append(rows[there, -1])
         wanted = np.array([_where(row, name, part) for row in unchanged[stem]])
         both = there & (rows[:, -1] > 0) & (unchanged[stem][:, -1] > 0)
-        off.append(np.hypot(*(rows[both, :2] - wanted[both]).T))
+        off.append(distance_of(rows[both, :2], wanted[both], FRAME))
         truths.append(datasets.read_labels(data.labels(stem), data.classes)[there])
         for system, of_videos in predicted.items():
             labels[system].append(of_videos[stem][there])
@@ -255,6 +266,11 @@ def _measure(
     known = name != STILL and len(distance) > 0
     off_by = float(np.median(distance)) if known else np.nan
     return Measured(name, part, float(np.concatenate(found).mean()), off_by, scores)
+
+
+def distance_of(one: np.ndarray, other: np.ndarray, frame: tuple[int, int]) -> np.ndarray:
+    """Distances (n,) in frame widths of places (n, 2) in frame widths and heights; `frame`: width, height, pixels."""
+    return np.hypot(*((one - other) * (1.0, frame[1] / frame[0])).T)
 
 
 def _where(row: np.ndarray, name: str, part: str) -> np.ndarray:

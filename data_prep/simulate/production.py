@@ -11,10 +11,10 @@ import numpy as np
 
 from data_prep.dataset import write_labels
 from data_prep.simulate.cage import draw_cage, draw_camera
-from data_prep.simulate.mouse import draw_animal
+from data_prep.simulate.mouse import Pose, draw_animal
 from data_prep.simulate.movie import write_movie
 from data_prep.simulate.plan import CLASSES, Bout, frame_labels, make_plan
-from data_prep.simulate.render import frames_of, prepare_scene
+from data_prep.simulate.render import Scene, centres, frames_of, prepare_scene
 from data_prep.simulate.stage import poses
 
 FPS = 30
@@ -38,16 +38,29 @@ def bouts_of(order: Order) -> list[Bout]:
     return make_plan(_random(order, PLAN), order.frames, FPS, order.balanced)
 
 
-def pictures(order: Order) -> Iterator[np.ndarray]:
-    """The frames of a video, luma, uint8 (480, 640)."""
+def pictures(order: Order, bouts: list[Bout] | None = None) -> Iterator[np.ndarray]:
+    """The frames of a video, luma, uint8 (480, 640); `bouts`: another plan than the video's own."""
+    scene, noise = _scene(order), _random(order, NOISE)
+    bouts = bouts or bouts_of(order)
+    for bout, pose in zip(bouts, _poses(order, scene, bouts)):
+        yield from frames_of(scene, pose, bout.start, noise)
+
+
+def places(order: Order, bouts: list[Bout] | None = None) -> np.ndarray:
+    """Where the mouse is on every frame of those `pictures`, (frames, 2): see `render.centres`."""
+    scene = _scene(order)
+    return np.concatenate([centres(scene, pose) for pose in _poses(order, scene, bouts or bouts_of(order))])
+
+
+def _scene(order: Order) -> Scene:
     animal = draw_animal(_random(order, ANIMAL))
     cage = draw_cage(_random(order, CAGE))
     camera = draw_camera(_random(order, CAMERA))
-    scene = prepare_scene(animal, cage, camera, _random(order, PAINT))
-    noise = _random(order, NOISE)
-    bouts = bouts_of(order)
-    for bout, pose in zip(bouts, poses(bouts, cage, animal, FPS, (order.seed, order.number, POSES))):
-        yield from frames_of(scene, pose, bout.start, noise)
+    return prepare_scene(animal, cage, camera, _random(order, PAINT))
+
+
+def _poses(order: Order, scene: Scene, bouts: list[Bout]) -> Iterator[Pose]:
+    return poses(bouts, scene.cage, scene.animal, FPS, (order.seed, order.number, POSES))
 
 
 def make_video(order: Order, count: Callable[[int], None]) -> None:

@@ -120,7 +120,19 @@ def _to_frame(scene: Scene, pose: Pose, shape: np.ndarray) -> np.ndarray:
     ).astype(np.float32)
 
 
-TRUNK = 8  # the first balls of the mouse
+TRUNK, BODY = 8, 14  # the first balls of the mouse: the trunk, and with it neck and head
+
+
+def centres(scene: Scene, pose: Pose) -> np.ndarray:
+    """Centre of mass of the outline of trunk and head on every frame, in frame widths and heights, (frames, 2)."""
+    found = []
+    for balls_of_frame in _to_frame(scene, pose, balls(pose, scene.animal)[0])[:, :BODY]:
+        outline = np.zeros((HEIGHT, WIDTH), np.uint8)
+        for x, y, _, radius in balls_of_frame:
+            cv2.circle(outline, (round(float(x)), round(float(y))), round(float(radius)), 1, -1)
+        mass = cv2.moments(outline, binaryImage=True)
+        found.append((mass["m10"] / mass["m00"] / WIDTH, mass["m01"] / mass["m00"] / HEIGHT))
+    return np.array(found)
 
 
 def _shadows(scene: Scene, pose: Pose, spheres: np.ndarray) -> np.ndarray:
