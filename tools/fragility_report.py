@@ -33,8 +33,8 @@ NOTES = """
 which it was found. Accuracies are balanced, over the classes that the part shows, so a part compares with the same part
 of *unchanged*, not with another; of the still mouse it is the share of frames labelled rest.
 
-[tracking.md](tracking.md) tells how far off the tracker alone is, by the simulator's own knowledge, and what it does on real
-videos.
+[tracking.md](tracking.md) tells how far off the tracker alone is, by the simulator's own knowledge, and what it does on
+real videos.
 """
 
 
