@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from data_prep.annotations import Annotation, Bout, make
 from data_prep.errors import InputError
-from data_prep.formats.source import Known
-from data_prep.timeline import TOLERANCE, Timeline
+from data_prep.formats.source import Known, stem
+from data_prep.timeline import SLACK, TOLERANCE, Timeline
 
 NOBODY = "No focal subject"
 
@@ -27,7 +27,10 @@ class Media(NamedTuple):
 
 
 class Event(NamedTuple):
-    """kind: START, STOP or POINT, or STATE where BORIS does not say whether it starts or stops."""
+    """kind: START, STOP or POINT, or STATE where BORIS does not say whether it starts or stops.
+
+    media: the video in which it lies, "" where that is not said.
+    """
 
     time: float
     behaviour: str
@@ -36,6 +39,7 @@ class Event(NamedTuple):
     modifiers: str
     comment: str
     place: str
+    media: str = ""
 
 
 class Interval(NamedTuple):
@@ -48,16 +52,19 @@ class Interval(NamedTuple):
     modifiers: str
     comment: str
     place: str
+    media: str = ""
 
 
 class Observation(NamedTuple):
-    """offset: seconds that its times have too much. watched: seconds of the media that were looked at, None for all."""
+    """offset: seconds that its times have too much. watched: seconds of the media that were looked at, None for all.
+    total: seconds of all videos together, where the file says that."""
 
     name: str
     media: tuple[Media, ...]
     behaviours: tuple[str, ...]
     offset: float = 0.0
     watched: tuple[float, float] | None = None
+    total: float | None = None
 
 
 def modifiers(sets: Iterable[str]) -> str:
@@ -99,7 +106,14 @@ def pair(events: Sequence[Event], unpaired: str, end: float | None) -> list[Inte
 def _interval(start: Event, stop: Event) -> Interval:
     comments = dict.fromkeys(text for text in (start.comment, stop.comment) if text)
     return Interval(
-        start.time, stop.time, start.behaviour, start.subject, start.modifiers, "; ".join(comments), start.place
+        start.time,
+        stop.time,
+        start.behaviour,
+        start.subject,
+        start.modifiers,
+        "; ".join(comments),
+        start.place,
+        start.media,
     )
 
 
@@ -134,6 +148,11 @@ def to_annotations(
     begins = [0.0]
     for one, timeline in zip(media, timelines):
         begins.append(begins[-1] + (timeline.end if one.seconds is None else one.seconds))
+    if observation.total is not None and media[0].file and abs(begins[-1] - observation.total) > SLACK:
+        raise InputError(
+            f"{place}: its videos last {observation.total:.3f} s, but {', '.join(one.file for one in media)} "
+            f"{begins[-1]:.3f} s; there are other videos, without events, or these are not the right ones"
+        )
     out = []
     for at, (one, timeline) in enumerate(zip(media, timelines)):
         first, final = at == 0, at == len(media) - 1
@@ -143,6 +162,11 @@ def to_annotations(
             start, stop = interval.start - observation.offset, interval.stop - observation.offset
             if start >= end or (not first and start < begin and stop <= begin + TOLERANCE):
                 continue
+            if start >= begin + SLACK and start < end - SLACK and stem(interval.media or one.file) != stem(one.file):
+                raise InputError(
+                    f"{interval.place}: at {interval.start:.3f} s lies {one.file!r}, not {interval.media!r}, by the "
+                    "lengths of the videos; check that they are the right ones"
+                )
             local = start if first else max(start - begin, 0.0)
             span = timeline.span(local, min(stop, end) - begin, interval.place)
             bouts.append(

@@ -131,7 +131,9 @@ def read_tabular(path: Path, known: Known) -> list[Annotation]:
                 raise InputError(f"{place}: neither START, STOP nor POINT of a behaviour; export it again")
             time = number(row["time"], place)
             comment = row.get("comment", "")
-            events.append(boris.Event(time, row["behaviour"], kind, _subject(row), row["modifiers"], comment, place))
+            events.append(
+                boris.Event(time, row["behaviour"], kind, _subject(row), row["modifiers"], comment, place, _media(row))
+            )
         shape = _shape(name, table, rows)
         intervals = boris.pair(events, known.unpaired, boris.length(shape))
         out += boris.to_annotations(shape, intervals, known, f"{path}, observation {name!r}")
@@ -150,7 +152,9 @@ def read_aggregated(path: Path, known: Known) -> list[Annotation]:
             texts = dict.fromkeys(row.get(key, "") for key in ("comment_start", "comment_stop"))
             comment = "; ".join(filter(None, texts))
             intervals.append(
-                boris.Interval(start, stop, row["behaviour"], _subject(row), row["modifiers"], comment, place)
+                boris.Interval(
+                    start, stop, row["behaviour"], _subject(row), row["modifiers"], comment, place, _media(row)
+                )
             )
         shape = _shape(name, table, rows)
         out += boris.to_annotations(shape, intervals, known, f"{path}, observation {name!r}")
@@ -179,28 +183,40 @@ def _shape(name: str, table: Table, rows: Sequence[tuple[int, dict[str, str]]]) 
     """The videos as the metadata name them, or else in the order in which they have events."""
     first = rows[0][1]
     source = _player_1(first.get("source", ""))
-    stems = {stem(row["media"]) for _, row in rows if row.get("media")}
+    stems = {stem(_media(row)) for _, row in rows if _media(row)}
     files = (
         source
         if source and {stem(file) for file in source} >= stems
         else [file for file in table.above.get("player #1", []) if file]
-        or list(dict.fromkeys(row["media"] for _, row in rows if row.get("media") not in (None, "", "NA", "Not found")))
+        or list(dict.fromkeys(_media(row) for row in sorted((row for _, row in rows), key=_when) if _media(row)))
     )
     rates = [number_or_none(text) for text in _player_1(first.get("fps", ""))]
     seconds = [number_or_none(text) for text in _player_1(first.get("durations", ""))]
+    total = first.get("total", "")
     if not any(seconds) and len(files) == 1:
-        seconds = [number_or_none(first.get("total", ""))]
+        seconds = [number_or_none(total)]
     rates = rates if len(rates) == len(files) else rates[:1] * len(files)
     seconds = seconds if len(seconds) == len(files) else [None] * len(files)
     media = tuple(boris.Media(*parts) for parts in zip(files, rates or [None] * len(files), seconds))
     offset = first.get("offset") or next(iter(table.above.get("time offset (s)", [])), "")
-    return boris.Observation(name, media, (), number(offset, name) if offset not in ("", "NA") else 0.0)
+    return boris.Observation(
+        name, media, (), number(offset, name) if offset not in ("", "NA") else 0.0, total=number_or_none(total)
+    )
+
+
+def _media(row: dict[str, str]) -> str:
+    """The video in which a row's event lies, "" where it does not say."""
+    return "" if row.get("media", "") in ("NA", "Not found") else row.get("media", "")
+
+
+def _when(row: dict[str, str]) -> float:
+    return number(row["start"] if "start" in row else row["time"], "")
 
 
 def _player_1(text: str) -> list[str]:
     """`player #1:a.mp4;b.mp4|player #2:c.mp4` → a.mp4, b.mp4."""
     first = re.sub(r"^player #\d+:\s*", "", text.split("|")[0])
-    return [part.strip() for part in first.split(";") if part.strip()]
+    return [part.strip() for part in first.split(";") if part.strip() not in ("", "NA")]
 
 
 def write_aggregated(path: Path, annotations: Sequence[Annotation]) -> None:

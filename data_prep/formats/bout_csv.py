@@ -146,5 +146,6 @@ def write(path: Path, annotations: Sequence[Annotation]) -> None:
                 confidence = "" if bout.confidence is None else f"{bout.confidence:.6f}"
                 writer.writerow(
                     [bout.behaviour, bout.start, bout.stop, *times[:2], bout.stop - bout.start, times[2], confidence,
-                     annotation.video, bout.subject, bout.modifiers, bout.comment, annotation.annotator, annotation.name]
+                     annotation.video, bout.subject, bout.modifiers, bout.comment, annotation.annotator,
+                     annotation.name]
                 )  # fmt: skip

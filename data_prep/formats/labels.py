@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_prep import dataset
 from data_prep.annotations import Annotation, from_labels, to_labels
+from data_prep.errors import InputError
 from data_prep.formats.source import Known
 
 
@@ -32,4 +33,6 @@ def read(path: Path, known: Known) -> list[Annotation]:
 
 def write(path: Path, annotations: Sequence[Annotation]) -> None:
     (annotation,) = annotations
+    if not annotation.behaviours:
+        raise InputError(f"{path}: no behaviour to write a column for; add bouts, or leave the video out")
     dataset.write_labels(path, annotation.behaviours, to_labels(annotation, annotation.behaviours))

@@ -48,11 +48,11 @@ def _modules() -> tuple[Any, Any]:
 
 
 def read(path: Path, known: Known) -> list[Annotation]:
-    pynwb, _ = _modules()
+    pynwb, ndx_ethogram = _modules()
     try:
         with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
             content = io.read()
-            tables = [one for one in content.objects.values() if one.neurodata_type == "EthogramBouts"]
+            tables = [one for one in content.objects.values() if isinstance(one, ndx_ethogram.EthogramBouts)]
             found = [_annotation(one, content, path, known) for one in tables]
     except InputError:
         raise
@@ -134,9 +134,10 @@ def write(path: Path, annotations: Sequence[Annotation]) -> None:
         source_software="ethocaffe", source_video=series, observation_intervals=looked, ethogram=ethogram,
         **({"annotator": annotation.annotator} if annotation.annotator else {}),
     )  # fmt: skip
-    for key, what in TEXTS.items():
-        bouts.add_column(key, what)
-    bouts.add_column("confidence", "mean probability of the behaviour over the bout, NaN where a person said it")
+    if annotation.bouts:  # HDF5 cannot tell the type of an empty column
+        for key, what in TEXTS.items():
+            bouts.add_column(key, what)
+        bouts.add_column("confidence", "mean probability of the behaviour over the bout, NaN where a person said it")
     for bout in annotation.bouts:
         bouts.add_row(
             start_time=timeline.seconds(bout.start), stop_time=timeline.seconds(bout.stop), label=bout.behaviour,
