@@ -100,15 +100,15 @@ class Timeline:
 
 
 def exact_rate(fps: float) -> float:
-    """23.976, 29.97 and 59.94 mean 24000/1001, 30000/1001 and 60000/1001; other rates are what they say.
+    """23.976 (or 23.98), 29.97 and 59.94 mean 24000/1001, 30000/1001 and 60000/1001; other rates are what they say.
 
     Over an hour, 29.97 and 30000/1001 are 4 milliseconds apart. Raises InputError for a rate that cannot be.
     """
     if not np.isfinite(fps) or not 0 < fps <= 100_000:
         raise InputError(f"a frame rate of {fps:g} is not possible; give the frames per second of the video")
     for rate in NTSC:
-        if abs(fps - rate / 1.001) < 0.0025:
-            return rate / 1.001
+        if abs(fps - rate * 1000 / 1001) < 0.0045:
+            return rate * 1000 / 1001
     return float(fps)
 
 

@@ -63,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     target = formats.find(args.to)
+    if target.write is None:
+        raise InputError(f"{args.to} is only read; convert to one of {', '.join(formats.writable())}")
     if args.fps is not None:
         timeline.exact_rate(args.fps)
     names = {} if args.map is None else read_map(Path(args.map))

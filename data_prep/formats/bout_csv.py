@@ -109,6 +109,7 @@ def _annotation(
     if seconds:
         timeline = known.timeline(video, name, seconds=last)
     else:
+        last += unit[1] == "last_frame"
         timeline = known.timeline(video, name, seconds=last / known.fps if known.fps else None)
     if seconds and timeline is None:
         raise InputError(f"{path}: its times are seconds; give the frame rate with --fps, or the video with --video")

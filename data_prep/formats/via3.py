@@ -101,6 +101,8 @@ def read_csv(path: Path, known: Known) -> list[Annotation]:
     attributes: dict[str, Any] = next(
         (json.loads(line.split("=", 1)[1]) for line in above if line.startswith(ATTRIBUTES)), {}
     )
+    if not columns:
+        raise InputError(f"{path}: no line '{HEADER} = …', as VIA 3's tables have; export it again")
     body = "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
     segments = []
     for at, cells in enumerate(csv.reader(io.StringIO(body)), 1):
