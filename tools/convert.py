@@ -36,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dataset", metavar="DATASET", help="a dataset that has the videos annotated")
     parser.add_argument("--fps", type=float, metavar="F", help="frames per second of videos that are not at hand")
-    parser.add_argument("--only", metavar="NAME,…", help="take these observations or videos only")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="take this observation or video only; may be repeated",
+    )
     parser.add_argument("--subject", metavar="NAME", help="take the behaviours of this animal only")
     parser.add_argument("--map", metavar="FILE.csv", help="columns from,to: rename behaviours, drop those without `to`")
     parser.add_argument(
@@ -68,12 +74,14 @@ def run(args: argparse.Namespace) -> int:
     if args.fps is not None:
         timeline.exact_rate(args.fps)
     names = {} if args.map is None else read_map(Path(args.map))
-    only = tuple(name.strip() for name in args.only.split(",")) if args.only else ()
+    only = tuple(args.only)
     videos = find_videos(args.video, args.dataset)
     by_input: dict[str, list[Annotation]] = {}
     seen: set[str] = set()
     for given in map(Path, args.inputs):
         files, more = sources(given)
+        if len(args.inputs) == len(files) == len(args.video) == 1 and not given.is_dir():
+            more = dict.fromkeys((given.stem, given.stem[: -len("_labels")]), Path(args.video[0]))  # whatever its name
         known = formats.Known(Timelines({**more, **videos}, args.quiet), args.fps, only, args.unpaired)
         found = [one for file in files for one in formats.read(file, known, args.format)]
         seen.update(name for one in found for name in one.behaviours)

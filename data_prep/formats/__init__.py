@@ -6,6 +6,7 @@ below. docs/formats.md has the table for people.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -94,7 +95,7 @@ def read(path: str | os.PathLike[str], known: Known | None = None, format: str |
     chosen = detect(path) if format is None else find(format)
     try:
         found = chosen.read(Path(path), known)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, csv.Error) as error:
         reason = f"{type(error).__name__}: {error}"[:120]
         raise InputError(
             f"{path}: damaged, or not {chosen.what} ({reason}); export it again, or say what it is with --from"

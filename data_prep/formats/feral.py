@@ -50,11 +50,12 @@ def _names(given: Any, path: Path) -> list[str]:
 def _annotation(video: str, labels: Any, names: list[str], path: Path, known: Known) -> Annotation:
     place = f"{path}, labels of {video!r}"
     try:
-        values = np.array(labels)
+        lengths = {len(row) if isinstance(row, list) else 0 for row in labels}
+        values = np.array(labels if len(lengths) == 1 else [])
         several = values.ndim == 2
         wrong = values.dtype.kind not in "iub" or not values.size or (several and values.shape[1] != len(names))
         wrong = wrong or values.ndim > 2 or values.min() < 0 or values.max() >= (2 if several else len(names))
-    except ValueError:
+    except (TypeError, ValueError):
         wrong = True
     if wrong:
         raise InputError(f"{place}: not one class index, or one row of 0 and 1 for all classes, per frame; correct it")

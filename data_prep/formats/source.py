@@ -40,8 +40,6 @@ class Known(NamedTuple):
     ) -> Timeline | None:
         """The timeline of a video: the caller's; or a steady one of `fps` (the file's) over `seconds`; or None."""
         found = self.timelines.get(stem(video) or name)
-        if found is None and not video and len(self.timelines) == 1:  # the format names no video, the caller just one
-            found = next(iter(self.timelines.values()))
         rate = self.fps or fps
         if found is not None or not rate or seconds is None:
             return found

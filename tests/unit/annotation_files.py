@@ -51,7 +51,7 @@ def random_annotation(seed: int, timeline: Timeline, exclusive: bool) -> Annotat
     edges = np.sort(rng.choice(np.arange(timeline.frames + 1), 40, replace=False)).tolist()
     bouts = [
         Bout(names[rng.integers(3)], start, stop, rng.choice(["", "mouse 1"]), rng.choice(["", "sure, yes"]),
-             rng.choice([None, 0.25, 0.987654]), rng.choice(["", "left|None"]))
+             (None, 0.25, 0.987654)[rng.integers(3)], rng.choice(["", "left|None"]))
         for start, stop in zip(edges, edges[1:])
         if rng.random() < 0.6
     ]  # fmt: skip

@@ -86,6 +86,14 @@ def test_nothing_is_replaced_unasked(convert, shared, tmp_path):
     assert convert(*arguments, "--overwrite", "--quiet") == (0, "", "")
 
 
+def test_one_file_and_one_video_belong_together_whatever_their_names(convert, shared, tmp_path):
+    (tmp_path / "scored.csv").write_text("start (s),stop (s),behavior\n1.0,2.0,groom\n")
+    video = shared / "video" / "home_cage_groom.mpg"
+    arguments = (tmp_path / "scored.csv", "--to", "labels", "--output", tmp_path / "ds", "--quiet")
+    assert convert(*arguments, "--video", video) == (0, "", "")
+    assert len((tmp_path / "ds/labels/home_cage_groom.csv").read_text().splitlines()) == 1 + 94
+
+
 def test_behaviours_are_renamed_and_dropped(convert, shared, tmp_path):
     (tmp_path / "map.csv").write_text("from,to\nmm,investigate\naa,\nzz,nothing\n")
     file = shared / "annotations" / "boris_csv" / "test-multi-behaviors.boris"
@@ -99,9 +107,12 @@ def test_one_observation_and_one_animal_are_chosen(convert, shared, tmp_path):
     file = shared / "annotations" / "boris" / "test.boris"
     arguments = (file, "--to", "labels", "--output", tmp_path)
     assert "'live not paired', event 12" in convert(*arguments)[2]
-    status, _, err = convert(*arguments, "--only", "offset neg,observation #1")
+    status, _, err = convert(*arguments, "--only", "offset neg", "--only", "observation #1")
     assert (status, "would both be written there; choose with --only" in err) == (2, True)
-    assert "there is no observation or video of that name" in convert(*arguments, "--only", "modifiers,typo")[2]
+    assert (
+        "there is no observation or video of that name"
+        in convert(*arguments, "--only", "modifiers", "--only", "typo")[2]
+    )
     status, out, _ = convert(*arguments, "--only", "observation #1", "--subject", "subject2")
     assert (status, "1 bouts" in out) == (0, True)
 
