@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep import annotations as neutral
@@ -15,6 +15,7 @@ from data_prep.annotations import Annotation
 from data_prep.errors import InputError, warn
 from data_prep.files import atomic_path
 from data_prep.formats.source import UNPAIRED, read_text
+from data_prep.formats.videos import Timelines
 from tools.arguments import add_quiet
 
 LABELS = "labels"
@@ -113,31 +114,6 @@ def run(args: argparse.Namespace) -> int:
         for words in formats.lost([one for found in by_input.values() for one in found], keeps):
             warn(f"{target.name} does not hold {words}")
     return 0
-
-
-class Timelines(Mapping[str, timeline.Timeline]):
-    """Timelines by stem, each read from its video, or from what `prepare` left of it, when it is first asked for."""
-
-    def __init__(self, videos: Mapping[str, Path], quiet: bool) -> None:
-        self._videos = videos
-        self._quiet = quiet
-        self._read: dict[str, timeline.Timeline] = {}
-
-    def __getitem__(self, stem: str) -> timeline.Timeline:
-        if stem not in self._read:
-            video = self._videos[stem]
-            prepared = video.parent.parent / "prepared" / stem
-            if (prepared / "meta.json").is_file() and (prepared / "frames.csv").is_file():
-                self._read[stem] = timeline.Timeline(datasets.read_times(prepared / "frames.csv"))
-            else:
-                self._read[stem] = timeline.of_video(video, self._quiet)
-        return self._read[stem]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._videos)
-
-    def __len__(self) -> int:
-        return len(self._videos)
 
 
 def find_videos(files: Sequence[str], dataset: str | None) -> dict[str, Path]:

@@ -14,7 +14,18 @@ from typing import NamedTuple
 
 from data_prep.annotations import Annotation
 from data_prep.errors import InputError
-from data_prep.formats import boris_project, boris_tables, bout_csv, deepethogram, feral, labels, nwb, predictions, via3
+from data_prep.formats import (
+    boris_aggregated,
+    boris_project,
+    boris_tables,
+    bout_csv,
+    deepethogram,
+    feral,
+    labels,
+    nwb,
+    predictions,
+    via3,
+)
 from data_prep.formats.keeps import lost
 from data_prep.formats.source import Known
 
@@ -143,7 +154,7 @@ for _one in (
     Format("boris-tabular", "a BORIS table of events", (".tsv", ".csv"), boris_tables.sniff_tabular,
            boris_tables.read_tabular, many=True),
     Format("boris-aggregated", "a BORIS table of aggregated events", (".tsv", ".csv"), boris_tables.sniff_aggregated,
-           boris_tables.read_aggregated, boris_tables.write_aggregated, many=True, timed=True,
+           boris_tables.read_aggregated, boris_aggregated.write, many=True, timed=True,
            keeps=frozenset({"idle", "overlaps", "touching", "subjects", "comments", "modifiers"})),
     Format("via3-csv", "a CSV export of VIA 3", (".csv",), via3.sniff_csv, via3.read_csv, many=True),
     Format("via3", "a VIA 3 project", (".json",), via3.sniff, via3.read, via3.write, many=True, timed=True,

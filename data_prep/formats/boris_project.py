@@ -76,7 +76,10 @@ def _read_observation(
     watched = (interval[0], end) if any(interval) and end > interval[0] else None
     shape = boris.Observation(name, media, tuple(kinds), offset, watched)
     events = []
-    for number, (time, subject, behaviour, sets, comment, *_) in enumerate(observation["events"], 1):
+    for number, event in enumerate(observation["events"], 1):
+        if len(event) < 5 or not all(isinstance(part, str) for part in event[1:5]):
+            raise InputError(f"{place}, event {number}: not a time, subject, behaviour, modifiers and comment; mend it")
+        time, subject, behaviour, sets, comment = event[:5]
         if behaviour not in kinds:
             raise InputError(
                 f"{place}, event {number}: behaviour {behaviour!r} is not in the project's ethogram; add it there"

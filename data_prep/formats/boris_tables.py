@@ -5,25 +5,19 @@ row; columns are found by the names that the versions use. Separators are tabs, 
 points or commas. Neither table knows behaviours without events, nor what was not looked at: the whole video counts as
 looked at. Where an observation has several videos, their lengths must be in the table (newer versions) or the videos
 given. Intervals are [start, stop) in seconds.
-
-Aggregated tables are written with the columns of BORIS 8. `Image index start` and `stop` are our frames: from 0, and
-half-open. Lost: behaviours and videos without bouts, what was not annotated, confidence, the annotator.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep.annotations import Annotation, Bout
+from data_prep.annotations import Annotation
 from data_prep.errors import InputError
-from data_prep.files import atomic_path
 from data_prep.formats import boris_observation as boris
 from data_prep.formats.source import DELIMITERS, Known, number, number_or_none, read_rows, read_text, stem
-from data_prep.timeline import Timeline
 
 NAMES = {
     "observation": ("observation id",),
@@ -46,13 +40,6 @@ NAMES = {
 TABULAR, AGGREGATED = {"behaviour", "time", "kind"}, {"behaviour", "start", "stop", "kind"}
 KINDS = {"START": "START", "STOP": "STOP", "POINT": "POINT", "STATE": "STATE"}
 DEEPEST = 300  # rows above the header
-WRITTEN = (
-    "Observation id", "Observation date", "Description", "Observation type", "Source", "Time offset (s)",
-    "Coding duration", "Media duration (s)", "FPS (frame/s)", "Subject",
-    "Observation duration by subject by observation", "Behavior", "Behavioral category", "Modifiers", "Behavior type",
-    "Start (s)", "Stop (s)", "Duration (s)", "Media file name", "Image index start", "Image index stop",
-    "Image file path start", "Image file path stop", "Comment start", "Comment stop",
-)  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -96,6 +83,8 @@ def _read_table(path: Path, needed: set[str], what: str) -> Table:
     header: list[str] = []
     columns = _without_header(rows[0][1])
     while not columns:
+        if not rows:
+            raise InputError(f"{path}: the header of the {what} table is damaged; export it again")
         header = rows.pop(0)[1]
         columns = _columns(header) if needed <= set(_columns(header)) else {}
         above.setdefault(header[0].lower(), []).append(next((cell for cell in header[1:] if cell), ""))
@@ -217,38 +206,3 @@ def _player_1(text: str) -> list[str]:
     """`player #1:a.mp4;b.mp4|player #2:c.mp4` → a.mp4, b.mp4."""
     first = re.sub(r"^player #\d+:\s*", "", text.split("|")[0])
     return [part.strip() for part in first.split(";") if part.strip() not in ("", "NA")]
-
-
-def write_aggregated(path: Path, annotations: Sequence[Annotation]) -> None:
-    delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(WRITTEN)
-        for annotation in annotations:
-            assert annotation.timeline is not None  # the registry sees to it
-            for bout in annotation.bouts:
-                writer.writerow(_row(annotation, bout, annotation.timeline))
-
-
-def _row(annotation: Annotation, bout: Bout, timeline: Timeline) -> list[object]:
-    start, stop = timeline.seconds(bout.start), timeline.seconds(bout.stop)
-    ours = {
-        "Observation id": annotation.name or annotation.stem,
-        "Observation type": "Media file" if annotation.video else "Live observation",
-        "Source": f"player #1:{annotation.video}" if annotation.video else "NA",
-        "Time offset (s)": "0",
-        "Media duration (s)": f"{timeline.end:.6f}" if annotation.video else "NA",
-        "FPS (frame/s)": f"{timeline.fps:.6f}" if annotation.video else "NA",
-        "Subject": bout.subject or boris.NOBODY,
-        "Behavior": bout.behaviour,
-        "Modifiers": bout.modifiers,
-        "Behavior type": "STATE",
-        "Start (s)": f"{start:.6f}",
-        "Stop (s)": f"{stop:.6f}",
-        "Duration (s)": f"{stop - start:.6f}",
-        "Media file name": annotation.video or "NA",
-        "Image index start": bout.start,
-        "Image index stop": bout.stop,
-        "Comment start": bout.comment,
-    }
-    return [ours.get(name, "") for name in WRITTEN]
