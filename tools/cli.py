@@ -33,6 +33,7 @@ COMMANDS = {
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
     "analyse": ("tools.analyse", "time budget, bouts, transitions and daily profile of predicted or annotated videos"),
     "features": ("tools.features", "write a network's features of every frame of videos, for other classifiers"),
+    "annotate": ("annotation.command", "serve the page on which people annotate videos"),
     "agreement": ("tools.agreement", "measure how far people who annotated the same videos agree"),
     "boost": ("tools.boost", "boost trees on a network's features, for rare classes, and compare with the network"),
     "plot": ("tools.plot", "draw confusion matrices, learning curves and ethograms"),
