@@ -32,6 +32,9 @@ NOTES = """
 *Centre off by*: median distance from where the animal is in the unchanged video, in frame widths, over the frames in
 which it was found. Accuracies are balanced, over the classes that the part shows, so a part compares with the same part
 of *unchanged*, not with another; of the still mouse it is the share of frames labelled rest.
+
+[tracking.md](tracking.md) tells how far off the tracker alone is, by the simulator's own knowledge, and what it does on
+real videos.
 """
 
 
