@@ -16,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="default: annotation/annotation.sqlite in the first dataset; or postgresql://user@host/name",
     )
+    parser.add_argument(
+        "--predictions",
+        metavar="DIR",
+        help="what `ethocaffe predict` wrote: shown beside the labels of videos of these names, to be corrected",
+    )
     parser.add_argument("--invite", action="store_true", help="print a link for another administrator, and end")
     parser.add_argument("--quiet", action="store_true", help="print errors only, and the first link")
 
@@ -23,4 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from annotation.server import serve
 
-    return serve(args.datasets, args.host, args.port, args.database, args.invite, args.quiet)
+    return serve(
+        args.datasets, args.host, args.port, args.database, args.invite, args.quiet, predictions=args.predictions
+    )

@@ -7,14 +7,20 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotation import footage, projects
+from annotation import footage, models, projects
 from annotation.database import Database
 from data_prep import dataset as datasets
 from data_prep.errors import InputError, warn
 
 
 def serve(
-    given: Sequence[str | Path], host: str, port: int, database_url: str | None, invite: bool, quiet: bool
+    given: Sequence[str | Path],
+    host: str,
+    port: int,
+    database_url: str | None,
+    invite: bool,
+    quiet: bool,
+    predictions: str | Path | None = None,
 ) -> int:
     """Serve until interrupted; the exit status. With `invite` only print a link for another administrator."""
     import uvicorn
@@ -30,6 +36,10 @@ def serve(
         )
         return 0
     projects.bring_in(database, given, quiet)
+    if predictions:
+        taken = models.bring_in(database, Path(predictions))
+        if not quiet:
+            print(f"{predictions}: predictions of {', '.join(taken) or 'no video'}")
     listener = _listen(host, port)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
     if not _is_local(host):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from annotation import secrets
+from annotation import models, secrets
 from annotation.people import DatabaseOf, PersonOf, project_for, role_of
 from annotation.tables import PERSON, Assignment, Bout, Invitation, Member, Project, Track, User, Video, Work
 
@@ -65,12 +66,14 @@ def projects(person: PersonOf, database: DatabaseOf) -> list[dict[str, Any]]:
 
 @router.get("/{project_id}")
 def project(project_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """A project with its videos, one's assignments, and how many labellings are in which state."""
+    """A project with its videos, one's assignments, how many labellings are in which state, and the video to annotate
+    next: that of which a model is least sure."""
     with database.reading() as session:
         found = project_for(session, person, project_id)
         return {
             **_as_json(found, role_of(session, person, project_id) or ""),
             "videos": _videos(session, project_id, person.id),
+            "next": [video for video, _ in models.least_sure(session, _all(session, project_id))][:1],
         }
 
 
@@ -169,10 +172,10 @@ def progress(project_id: Id, person: PersonOf, database: DatabaseOf) -> list[dic
         )
         names = dict(session.execute(select(User.id, User.name)).all())
         out = []
-        for user_id in sorted({row[0] for row in states} | set(work)):
+        for user_id in sorted({row[0] for row in states if row[0]} | set(work)):
             own = [row for row in states if row[0] == user_id]
-            done = sum(row[3] for row in own if row[1] in ("submitted", "accepted"))
-            seconds = work.get(user_id, 0.0)
+            done = float(sum(row[3] for row in own if row[1] in ("submitted", "accepted")))
+            seconds = float(work.get(user_id, 0.0))
             out.append({
                 "user": user_id, "name": names[user_id], "states": {row[1]: row[2] for row in own},
                 "work_seconds": seconds, "video_minutes": done,
@@ -191,6 +194,10 @@ def _as_json(project: Project, role: str | None) -> dict[str, Any]:
     }
 
 
+def _all(session: Session, project_id: int) -> Sequence[Video]:
+    return session.scalars(select(Video).where(Video.project_id == project_id).order_by(Video.stem)).all()
+
+
 def _videos(session: Session, project_id: int, user_id: int) -> list[dict[str, Any]]:
     states: dict[int, dict[str, int]] = {}
     for video_id, state, count in session.execute(
@@ -199,7 +206,6 @@ def _videos(session: Session, project_id: int, user_id: int) -> list[dict[str, A
     ):  # fmt: skip
         states.setdefault(video_id, {})[state] = count
     mine = set(session.scalars(select(Assignment.video_id).where(Assignment.user_id == user_id)))
-    videos = session.scalars(select(Video).where(Video.project_id == project_id).order_by(Video.stem))
     return [
         {
             "id": one.id,
@@ -209,5 +215,5 @@ def _videos(session: Session, project_id: int, user_id: int) -> list[dict[str, A
             "states": states.get(one.id, {}),
             "assigned": one.id in mine,
         }
-        for one in videos
+        for one in _all(session, project_id)
     ]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import edits, exports
+from annotation import edits, exports, models
 from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
 from annotation.tables import Bout, Edit, Track, User, Video
 
@@ -49,14 +49,14 @@ def change(track_id: Id, body: edits.Changes, person: PersonOf, database: Databa
 
 @router.post("/tracks/{track_id}/state")
 def change_state(track_id: Id, body: StateBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """Hand in, take back, accept or return a labelling."""
+    """Hand in, take back, accept or return a labelling. What is accepted becomes the dataset's labels of the video."""
     with database.writing() as session:
-        found, _, project = track_for(session, person, track_id)
+        found, video, project = track_for(session, person, track_id)
         if body.state in ("accepted", "returned"):
             project_for(session, person, project.id, "expert")
             if found.author_id == person.id and not person.admin:
                 raise HTTPException(403, "somebody else reviews a labelling, not its author")
-            allowed = ("submitted", "accepted")
+            allowed: tuple[str, ...] = ("submitted", "accepted")
         else:
             if found.author_id != person.id:
                 raise HTTPException(403, "only its author hands a labelling in or takes it back")
@@ -75,6 +75,9 @@ def change_state(track_id: Id, body: StateBody, person: PersonOf, database: Data
                 after={"state": body.state},
             )
         )
+        if body.state == "accepted":
+            session.flush()
+            models.write_labels(session, found, video, project)
         return track_json(session, found, person)
 
 
