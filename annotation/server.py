@@ -65,6 +65,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(128)  # from now on whoever follows the printed address is answered, if a moment later
     except (OSError, OverflowError) as error:
         raise InputError(f"--host {host} --port {port}: cannot be listened on ({error}); choose another port") from None
     return listener
