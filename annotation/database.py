@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -23,6 +24,7 @@ class Database:
     def __init__(self, url: str):
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._turn = Lock()
         try:
             _upgrade(self.engine)
         except SQLAlchemyError as error:
@@ -39,10 +41,14 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session whose changes are kept together when the block ends, or none of them where it fails."""
-        with self._sessions.begin() as session:
-            if self.engine.dialect.name == "sqlite":
-                # The lock is taken now: a transaction that began by reading could not wait for another's end.
-                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+        if self.engine.dialect.name != "sqlite":
+            with self._sessions.begin() as session:
+                yield session
+            return
+        # In turn: SQLite's own way to wait is to sleep and try again, which is neither quick nor fair.
+        with self._turn, self._sessions.begin() as session:
+            # Now, since a transaction that began by reading could not wait for another process's end.
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session
 
 
