@@ -25,6 +25,7 @@ from tools import __version__
 COMMANDS = {
     "simulate": ("data_prep.simulate", "make a dataset of simulated home-cage videos, with labels"),
     "prepare": ("data_prep.prepare", "turn a dataset's videos into frames and motion images for training"),
+    "convert": ("tools.convert", "turn annotations of other programs into labels of a dataset, and back"),
     "train": ("tools.train", "train a network on a dataset, holding videos out"),
     "cross-validate": ("tools.cross_validate", "train a network once per held-out video, and measure all of them"),
     "reproduce": ("tools.reproduce", "train what the thesis's tables and figures need, and write them"),

@@ -31,7 +31,9 @@ are the first five seconds after the change, *later* the rest; for the still mou
 NOTES = """
 *Centre off by*: median distance from where the animal is in the unchanged video, in frame widths, over the frames in
 which it was found. Accuracies are balanced, over the classes that the part shows, so a part compares with the same part
-of *unchanged*, not with another; of the still mouse it is the share of frames labelled rest.
+of *unchanged*, not with another; of the still mouse it is the share of frames labelled rest, in two videos of one frame
+each, so that 50 % is one of them. The networks' weights are of the iteration that was best on these two videos as they
+were.
 
 [tracking.md](tracking.md) tells how far off the tracker alone is, by the simulator's own knowledge, and what it does on
 real videos.
@@ -77,17 +79,17 @@ def _page(measured: Sequence[Measured], systems: Sequence[str], seed: int, origi
 def _draw(
     path: Path, measured: Sequence[Measured], shown: Mapping[str, Sequence[Shown]], systems: Sequence[str]
 ) -> None:
-    made, axes = style.grid(len(shown), len(WHEN) + 1, 13.5, 2.45 * len(shown) + 0.6)
+    made, axes = style.grid(len(shown), len(WHEN) + 1, 13.5, 2.6 * len(shown) + 0.6)
     made.subplots_adjust(
-        left=0.09, right=0.985, top=1 - 0.75 / (2.45 * len(shown)), bottom=0.05, wspace=0.06, hspace=0.2
+        left=0.09, right=0.985, top=1 - 0.75 / (2.6 * len(shown)), bottom=0.05, wspace=0.06, hspace=0.34
     )
     colours = style.class_colours(len(systems))
+    for cell, when in zip(axes[0], WHEN):
+        cell.set_title(when, fontsize=10)
     for line, (condition, frames) in zip(axes, shown.items()):
         line[0].set_ylabel(condition, fontsize=10.5)
-        for cell, one, when in zip(line, frames, WHEN):
+        for cell, one in zip(line, frames):
             _frame(cell, one)
-            if line is axes[0]:
-                cell.set_title(when, fontsize=10)
         _bars(line[-1], [one for one in measured if one.condition == condition], systems, colours)
     axes[0][-1].set_title("balanced accuracy", fontsize=10)
     handles = axes[0][-1].get_legend_handles_labels()
@@ -111,7 +113,8 @@ def _frame(axes: Any, one: Shown) -> None:
     size = (w * width, h * height)
     axes.add_patch(Rectangle(corner, *size, fill=False, linewidth=2, edgecolor=colour, linestyle=line))
     if not found:
-        axes.text(8, 30, "not found", color="#D55E00", fontsize=9, fontweight="bold")
+        label = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+        axes.text(0.97, 0.95, "not found", transform=axes.transAxes, ha="right", va="top", color="#D55E00", bbox=label)
 
 
 def _bars(axes: Any, parts: Sequence[Measured], systems: Sequence[str], colours: Sequence[Any]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "tests" / "conformance" / "real_caffe.sh"
-ROOMS = ("data_prep", "prototxt", "python_layers", "tools")
+ROOMS = ("current_system", "data_prep", "prototxt", "python_layers", "tools")
 # threads of real Caffe's BLAS on each of its sides. `again` is real Caffe once more: how far it is from itself when
 # sums are rounded otherwise. The other sides are the engine: as it is, and `exact`, which a part may run in float64
 THREADS = {"real": "1", "again": "2"}
