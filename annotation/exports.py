@@ -1,23 +1,74 @@
-"""Labellings as files: a dataset's labels, a row per frame, or bouts."""
+"""Labellings as files and from files: the dataset's labels, and every format of `data_prep.formats`."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotation import footage
-from annotation.tables import Bout, Project, Track, Video
+from annotation.tables import Bout, Project, Track, User, Video
+from data_prep import formats
+from data_prep.annotations import Annotation, make
+from data_prep.annotations import Bout as Neutral
+from data_prep.errors import InputError
+from data_prep.timeline import Timeline
 
 
-def label_columns(session: Session, track: Track, video: Video, project: Project) -> np.ndarray:
-    """1, 0 or −1 (not annotated) of every frame and behaviour, int8 (frames, behaviours)."""
+def as_annotation(session: Session, track: Track, video: Video, project: Project) -> Annotation:
+    """A labelling in the form that all formats are written from."""
+    author = session.get(User, track.author_id) if track.author_id else None
+    found = session.scalars(select(Bout).where(Bout.track_id == track.id).order_by(Bout.start, Bout.id))
+    return make(
+        [
+            Neutral(one.behaviour, one.start, one.stop, comment=one.comment, confidence=one.confidence)
+            for one in found
+        ],
+        video.frames,
+        behaviours=[one["name"] for one in project.behaviours],
+        annotated=[(start, stop) for start, stop in track.annotated],
+        place=video.stem,
+        video=video.file,
+        annotator=author.name if author else track.name,
+        name=video.stem,
+        timeline=Timeline(footage.times(Path(project.folder), video.stem)),
+    )
+
+
+def export(session: Session, track: Track, video: Video, project: Project, kind: str) -> tuple[bytes, str]:
+    """A labelling in a format of that name, and the file's ending. Raises InputError where it does not fit that."""
+    if kind == "labels":  # also where behaviours are at once, which this dataset's form allows
+        return labels(session, track, video, project).encode(), ".csv"
+    chosen = formats.find(kind)
+    ending = chosen.extensions[0] if chosen.extensions else ""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{video.stem}{ending}"
+        formats.write(file, [as_annotation(session, track, video, project)], kind)
+        return file.read_bytes(), ending
+
+
+def read(content: bytes, name: str, video: Video, project: Project) -> Annotation:
+    """The one annotation of a video in a file's content. Raises InputError as `formats.read`, and for several."""
+    timeline = Timeline(footage.times(Path(project.folder), video.stem))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"given{Path(name).suffix[:10]}"
+        file.write_bytes(content)
+        found = formats.read(file, formats.Known(timelines={video.stem: timeline, "given": timeline}))
+    ours = [one for one in found if one.stem == video.stem] or found
+    if len(ours) != 1:
+        raise InputError(f"{name}: holds {len(ours)} annotations, none of them named {video.stem!r}")
+    if ours[0].frames != video.frames:
+        raise InputError(f"{name}: has {ours[0].frames} frames, and this video {video.frames}")
+    return ours[0]
+
+
+def labels(session: Session, track: Track, video: Video, project: Project) -> str:
+    """A dataset's labels file: 1, 0 or −1 (not annotated) of every frame and behaviour."""
     names = [one["name"] for one in project.behaviours]
     columns = np.full((video.frames, len(names)), -1, np.int8)
     for start, stop in track.annotated:
@@ -27,39 +78,8 @@ def label_columns(session: Session, track: Track, video: Video, project: Project
             part = columns[bout.start : bout.stop]
             part[part < 0] = 0  # a frame with a bout was looked at
             part[:, names.index(bout.behaviour)] = 1
-    return columns
-
-
-def labels(session: Session, track: Track, video: Video, project: Project) -> str:
-    """A dataset's labels file."""
-    names = [one["name"] for one in project.behaviours]
-    columns = label_columns(session, track, video, project)
-    return _csv(["frame", *names], ([frame, *row] for frame, row in enumerate(columns.tolist())))
-
-
-def bouts(session: Session, track: Track, video: Video, project: Project) -> str:
-    """A row per bout, in frames from 0, half-open, and in seconds."""
-    times = footage.times(Path(project.folder), video.stem)
-    ends = np.append(times, times[-1] + 1 / video.fps)
-    found = session.scalars(select(Bout).where(Bout.track_id == track.id).order_by(Bout.start, Bout.id))
-    rows = (
-        [one.behaviour, one.start, one.stop, f"{ends[one.start]:.6f}", f"{ends[one.stop]:.6f}", one.comment]
-        for one in found
-    )
-    return _csv(["label", "start_frame", "stop_frame", "start_time", "stop_time", "comment"], rows)
-
-
-KINDS: dict[str, Callable[[Session, Track, Video, Project], str]] = {"labels": labels, "bouts": bouts}
-
-
-def _csv(header: list[str], rows: Any) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    writer.writerow(["frame", *names])
+    writer.writerows([frame, *row] for frame, row in enumerate(columns.tolist()))
     return out.getvalue()
-
-
-def _plain(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -5,11 +5,16 @@ export class Refused extends Error {
   constructor(status, told) { super(told); this.status = status; }
 }
 
-export async function ask(method, path, body) {
+export const ask = (method, path, body) =>
+  send(method, path, body === undefined ? undefined : JSON.stringify(body), "application/json");
+
+export const upload = (path, file) => send("POST", path, file, "application/octet-stream");
+
+async function send(method, path, body, kind) {
   const headers = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = kind;
   if (csrf && method !== "GET") headers["X-CSRF-Token"] = csrf;
-  const answer = await fetch(`api/${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await fetch(`api/${path}`, { method, headers, body });
   const content = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (!answer.ok) {
     const told = content && content.detail;

@@ -1,5 +1,5 @@
 // A video with its labelling: keys, buttons, timeline and list are views of the same Labelling.
-import { frameTimes, get, post } from "./api.js";
+import { frameTimes, get, post, upload } from "./api.js";
 import { Labelling } from "./labelling.js";
 import { Player } from "./player.js";
 import { clock, Timeline } from "./timeline.js";
@@ -118,6 +118,7 @@ export async function edit(main, crumbs, number) {
     const to = track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
       : project.role !== "annotator" && ["submitted", "accepted"].includes(track.state) ? [["accepted", "Accept"], ["returned", "Return"]] : [];
     const links = ["labels", "bouts"].map((kind) => Object.assign(link(`api/tracks/${track.id}/export?kind=${kind}`, `${kind}.csv`), { download: `${video.name}.${kind}.csv` }));
+    const more = track.mine && labelling.editable ? [taking(track.id)] : [];
     find(".review").replaceChildren(...to.map(([name, title]) => {
       const button = Object.assign(document.createElement("button"), { textContent: title });
       button.onclick = async () => {
@@ -128,7 +129,24 @@ export async function edit(main, crumbs, number) {
         } catch (error) { told("saving", error.message, true); }
       };
       return button;
-    }), " ", links[0], " ", links[1]);
+    }), " ", links[0], " ", links[1], ...more);
+  }
+
+  // A file of another tool, or of `ethocaffe predict`: its bouts come into one's own labelling.
+  function taking(track) {
+    const file = Object.assign(document.createElement("input"), { type: "file", accept: ".csv,.tsv,.boris,.json,.nwb" });
+    file.onchange = async () => {
+      try {
+        if (labelling.waiting.length) throw new Error("wait until all is saved");
+        const { bouts } = await upload(`tracks/${track}/import?name=${encodeURIComponent(file.files[0].name)}`, file.files[0]);
+        await open(track);
+        told("saving", `${bouts} bouts taken from the file`);
+      } catch (error) { told("saving", error.message, true); }
+    };
+    const label = text("label", "Take bouts from a file ");
+    label.className = "hint";
+    label.append(file);
+    return label;
   }
 
   async function tracks() {

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import edits, exports, models
+from annotation import edits, exports, models, secrets
 from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
 from annotation.tables import Bout, Edit, Track, User, Video
+from data_prep import formats
+from data_prep.errors import InputError
 
 router = APIRouter(prefix="/api", tags=["labellings"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
+MOST_BYTES = 32 << 20  # of an annotation file
 
 
 class StateBody(BaseModel):
@@ -40,10 +44,7 @@ def change(track_id: Id, body: edits.Changes, person: PersonOf, database: Databa
     """
     with database.writing() as session:
         found, video, project = track_for(session, person, track_id)
-        if found.author_id != person.id:
-            raise HTTPException(403, "only its author changes a labelling")
-        if found.state not in ("draft", "returned"):
-            raise HTTPException(409, f"this labelling is {found.state}; take it back to change it")
+        _must_be_open(found, person)
         return {"version": edits.apply(session, found, video, project, person.id, body.edits)}
 
 
@@ -108,14 +109,71 @@ def export(
     track_id: Id,
     person: PersonOf,
     database: DatabaseOf,
-    kind: Annotated[Literal["labels", "bouts"], Query()] = "labels",
+    kind: Annotated[str, Query(max_length=40)] = "labels",
 ) -> Response:
-    """A labelling as CSV: a row per frame (labels, as in a dataset) or per bout."""
+    """A labelling as a file: `labels`, as in a dataset, or another format that `ethocaffe convert` writes."""
+    if kind not in ("labels", *formats.writable()):
+        raise HTTPException(422, f"there is no format {kind!r}; there are {', '.join(formats.writable())}")
     with database.reading() as session:
         found, video, project = track_for(session, person, track_id)
-        text = exports.KINDS[kind](session, found, video, project)
-    headers = {"Content-Disposition": f'attachment; filename="{kind}_{found.id}.csv"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+        try:
+            content, ending = exports.export(session, found, video, project, kind)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from None
+    headers = {"Content-Disposition": f'attachment; filename="{kind}_{found.id}{ending}"'}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/tracks/{track_id}/import")
+async def take(
+    track_id: Id,
+    request: Request,
+    person: PersonOf,
+    database: DatabaseOf,
+    name: Annotated[str, Query(max_length=200)] = "given.csv",
+) -> dict[str, Any]:
+    """Put a file's bouts into one's own labelling, as drafts: of any format that `ethocaffe convert` reads. The body is
+    the file; `name` its name, whose ending may say what it is."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise HTTPException(413, f"annotation files of up to {MOST_BYTES >> 20} MB are taken")
+    return await run_in_threadpool(_take, database, person, track_id, bytes(content), name)
+
+
+def _take(database: Any, person: Person, track_id: int, content: bytes, name: str) -> dict[str, Any]:
+    with database.writing() as session:
+        found, video, project = track_for(session, person, track_id)
+        _must_be_open(found, person)
+        try:
+            given = exports.read(content, name, video, project)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from None
+        mark = secrets.new_secret()[:8]
+        changes: list[Any] = [
+            edits.Put(
+                edit=f"i{mark}-{index}",
+                action="put",
+                bout=edits.BoutBody(
+                    id=f"i{mark}-{index}", behaviour=one.behaviour, start=one.start, stop=one.stop,
+                    comment=one.comment[:2000], confidence=one.confidence,
+                ),
+            )
+            for index, one in enumerate(given.bouts)
+        ]  # fmt: skip
+        spans = [*map(tuple, found.annotated), *given.annotated]
+        if spans:
+            changes.append(edits.Annotated_(edit=f"i{mark}-spans", action="annotated", spans=spans))
+        version = edits.apply(session, found, video, project, person.id, changes) if changes else found.version
+        return {"version": version, "bouts": len(given.bouts)}
+
+
+def _must_be_open(found: Track, person: Person) -> None:
+    if found.author_id != person.id:
+        raise HTTPException(403, "only its author changes a labelling")
+    if found.state not in ("draft", "returned"):
+        raise HTTPException(409, f"this labelling is {found.state}; take it back to change it")
 
 
 @router.get("/projects/{project_id}/bouts")

@@ -108,6 +108,27 @@ def test_a_labelling_is_made_handed_in_reviewed_and_becomes_the_datasets_labels(
     assert {one["by"] for one in history} == {"ann", "bob"}
 
 
+def test_files_of_other_tools_come_in_and_go_out(lab):
+    track = lab.admin.post("videos/1/tracks", status=201)["id"]
+    lab.admin.post(f"tracks/{track}/edits", {"edits": [put("a", "across", 10, 20), put("b", "down", 20, 35)]})
+    other = lab.invited("ann", "annotator")
+    mine = other.post("videos/1/tracks", status=201)["id"]
+    for kind in ("bouts", "boris-aggregated", "via3", "deepethogram", "labels"):
+        content = lab.admin.get(f"tracks/{track}/export?kind={kind}").content
+        answer = other.http.post(f"/api/tracks/{mine}/import?name=x", content=content)
+        assert answer.status_code == 200 and answer.json()["bouts"] == 2, (kind, answer.text)
+        bouts = other.get(f"tracks/{mine}")["bouts"]
+        assert sorted((one["behaviour"], one["start"], one["stop"]) for one in bouts) == (
+            [("across", 10, 20), ("down", 20, 35)]
+        ), kind
+        other.post(f"tracks/{mine}/edits", {"edits": [
+            {"edit": f"{kind}{one['id']}"[:40], "action": "delete", "id": one["id"]} for one in bouts
+        ]})  # fmt: skip
+    assert other.http.post(f"/api/tracks/{mine}/import", content=b"\x00 nothing").status_code == 422
+    assert other.http.post(f"/api/tracks/{track}/import", content=content).status_code == 403
+    assert lab.admin.http.get(f"/api/tracks/{track}/export?kind=nothing").status_code == 422
+
+
 def test_all_of_a_request_or_nothing(lab):
     track = lab.admin.post("videos/1/tracks", status=201)["id"]
     for wrong in (put("b", "fly", 0, 5), put("b", "down", 80, 91), put("b", "down", 5, 5), put("b b", "down", 0, 5)):
