@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from data_prep.transfer.log import Log
 from data_prep.transfer.page import Page
@@ -91,16 +92,16 @@ def transfer(settings: Settings, log: Log, watch: bool = False, line: _Line | No
     try:
         if watch:
             _watch(settings, rounds, page, line)
-        faults, settling = rounds.round(backoff=False)
+        faults, settling = rounds.round()
         if settling:
             board.idle = "waiting whether files still change"
             page(board, now=True)
             time.sleep(settings.settle)
-            faults, _ = rounds.round(backoff=False)
+            faults, _ = rounds.round()
         for url, file in board.waiting.items():
-            log("waiting", url, f"{url}: not taken; it waits for {file.reason}")
+            log("waiting", url, f"{url}: not taken: {file.reason}")
         board.idle = "ended"
-        return 1 if faults else 0
+        return 1 if faults or board.failures else 0
     except BaseException:
         board.idle = "stopped"
         raise
@@ -109,7 +110,7 @@ def transfer(settings: Settings, log: Log, watch: bool = False, line: _Line | No
         page(board, now=True)
 
 
-def _watch(settings: Settings, rounds: Rounds, page: Page, line: _Line) -> None:
+def _watch(settings: Settings, rounds: Rounds, page: Page, line: _Line) -> NoReturn:
     while True:
         rounds.board.idle = "looking and copying"
         _, settling = rounds.round()

@@ -33,7 +33,7 @@ def commit(dataset: Path, register: Register, entry: Entry, stem: str, video: Pa
     """
     with held(dataset / HIDDEN / "register.lock", wait=True):
         register.refresh()
-        same = register.contents.get(entry.sha256)
+        same = present(dataset, register, entry.sha256)
         placed = dataset / "videos" / f"{stem}{video.suffix}"
         if same is not None:
             entry = dataclasses.replace(entry, state="duplicate", video=same.video, original=same.original)
@@ -51,8 +51,14 @@ def commit(dataset: Path, register: Register, entry: Entry, stem: str, video: Pa
                 original="" if original is None else f"originals/{name}{original.suffix}",
             )
         register.add(entry)
-    place(dataset, entry, video.parent)
+        place(dataset, entry, video.parent)
     return entry
+
+
+def present(dataset: Path, register: Register, digest: str) -> Entry | None:
+    """The entry of that content, if its video has not been removed from the dataset since."""
+    entry = register.contents.get(digest)
+    return entry if entry is not None and (dataset / entry.video).is_file() else None
 
 
 def place(dataset: Path, entry: Entry, folder: Path) -> None:

@@ -66,7 +66,7 @@ def render(settings: Settings, register: Register, board: Board) -> str:
         _section("Sources", ("Name", "Where", "State", "Videos there"), _sources(settings, board), "None."),
         _section(
             "Waiting",
-            ("File", "Size", "For"),
+            ("File", "Size", "Why"),
             ([url, size(file.size), file.reason] for url, file in board.waiting.items()),
             "Nothing.",
         ),

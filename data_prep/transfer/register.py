@@ -77,7 +77,7 @@ class Register:
                 entry = self._parse(line)
                 self.entries[entry.url] = entry
                 if entry.video:
-                    self.contents.setdefault(entry.sha256, entry)
+                    self.contents[entry.sha256] = entry
                     self.videos.add(entry.video)
         self._read += len(whole)
 

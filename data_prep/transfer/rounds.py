@@ -29,7 +29,7 @@ class Failure:
 
 
 class Waiting(NamedTuple):
-    """A file that is not taken yet: its bytes, for what it waits, and whether it only has to stay unchanged."""
+    """A file that is not taken yet: its bytes, why not, and whether it only has to stay unchanged."""
 
     size: int
     reason: str
@@ -59,11 +59,11 @@ class Rounds:
         self._told = told
         self._settling = finished.Settling(settings.settle)
 
-    def round(self, backoff: bool = True) -> tuple[int, int]:
+    def round(self) -> tuple[int, int]:
         """Look at every source and take what may be taken. Returns the faults, and the files that are to settle.
 
-        With `backoff`, a file that failed waits before it is tried again. If the dataset's disk is full or fails, the
-        round ends, with that as a fault.
+        A file that failed waits before it is tried again. If the dataset's disk is full or fails, the round ends, with
+        that as a fault.
         """
         board = self.board
         faults = 0
@@ -73,10 +73,10 @@ class Rounds:
         board.waiting.clear()
         ready: list[tuple[Connection, Look]] = []
         for source in self.settings.sources:
-            faults += self._look_at(source, ready, backoff)
+            faults += self._look_at(source, ready)
         settling = sum(file.settles for file in board.waiting.values())
         for connection, look in ready:
-            board.waiting[connection.shown(look.path)] = Waiting(look.size, "its turn")
+            board.waiting[connection.shown(look.path)] = Waiting(look.size, "its turn comes")
         for connection, look in ready:
             board.waiting.pop(connection.shown(look.path), None)
             try:
@@ -86,15 +86,16 @@ class Rounds:
                 return faults + 1, settling
         return faults, settling
 
-    def _look_at(self, source: Source, ready: list[tuple[Connection, Look]], backoff: bool) -> int:
+    def _look_at(self, source: Source, ready: list[tuple[Connection, Look]]) -> int:
         """Find the source's files that may be taken; 1 if it cannot be read."""
         board = self.board
         try:
             connection = Connection(source)
             looks, unlisted = connection.files()
         except SourceFault as fault:
+            if board.sources.get(source.name) != str(fault):  # told once, not every minute
+                self.log("unreachable", source.shown, str(fault), source=source.name)
             board.sources[source.name] = str(fault)
-            self.log("unreachable", source.shown, str(fault), source=source.name)
             return 1
         board.sources[source.name] = "; ".join(unlisted) or "reached"
         board.found[source.name] = len(looks)
@@ -109,7 +110,7 @@ class Rounds:
                 if self.settings.delete_source:
                     faults += self._delete(connection, look)
             elif not finished.is_partial(look.path):
-                waits = self._waits(connection, look, paths, backoff)
+                waits = self._waits(connection, look, paths)
                 if waits:
                     board.waiting[url] = waits
                 else:
@@ -117,8 +118,8 @@ class Rounds:
         self._told(board)
         return faults
 
-    def _waits(self, connection: Connection, look: Look, paths: set[str], backoff: bool) -> Waiting | None:
-        """For what a file waits, if it does."""
+    def _waits(self, connection: Connection, look: Look, paths: set[str]) -> Waiting | None:
+        """Why a file is not taken now, if it is not."""
         url = connection.shown(look.path)
         new = not self._settling.known(url)
         left = self._settling.left(url, look)
@@ -132,11 +133,11 @@ class Rounds:
         if why:
             return Waiting(look.size, why)
         if left is None:
-            return Waiting(look.size, "a second look" if new else "it still changes", settles=True)
+            return Waiting(look.size, "needs a second look" if new else "still changes", settles=True)
         if left > 0:
-            return Waiting(look.size, f"to stay unchanged for {duration(left + 0.5)} more", settles=True)
-        if failure is not None and backoff and time.monotonic() < failure.next_try:
-            return Waiting(look.size, f"the next try, in {duration(failure.next_try - time.monotonic())}")
+            return Waiting(look.size, f"must stay unchanged for {duration(left + 0.5)} more", settles=True)
+        if failure is not None and time.monotonic() < failure.next_try:
+            return Waiting(look.size, f"next try in {duration(failure.next_try - time.monotonic())}")
         return None
 
     def _take(self, connection: Connection, look: Look) -> int:
@@ -150,13 +151,13 @@ class Rounds:
 
         try:
             if not taking.take(self.settings, self.register, connection, look, told, self.log):
-                self.board.waiting[url] = Waiting(look.size, "another transfer, which is copying it")
+                self.board.waiting[url] = Waiting(look.size, "another transfer is copying it")
                 return 0
             self.board.failures.pop(url, None)
             return self._delete(connection, look) if self.settings.delete_source else 0
         except Changed as fault:
             self.log("changed", url, str(fault))
-            self.board.waiting[url] = Waiting(look.size, "it still changes", settles=True)
+            self.board.waiting[url] = Waiting(look.size, "still changes", settles=True)
             return 0
         except InputError as error:
             self._fail(url, look.signature, str(error))

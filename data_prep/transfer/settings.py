@@ -125,7 +125,7 @@ def _sources(file: Path, given: list[Any], pattern: str | None) -> tuple[Source,
             or not all(isinstance(entry.get(name) or "", str) for name in ("url", "name", "pattern"))
         ):
             raise InputError(f'{file}: a source is a URL, or {{"url": …, "name": …, "pattern": …, "options": {{…}}}}')
-        url = entry["url"].rstrip("/") or "/"
+        url = _plain(entry["url"])
         name = entry.get("name") or re.sub(r"[^\w.-]+", "_", url.rpartition("/")[2] or url).strip("_") or "source"
         if name in sources and entry.get("name"):
             raise InputError(f"{file}: two sources are named {name!r}; rename one")
@@ -139,11 +139,16 @@ def _sources(file: Path, given: list[Any], pattern: str | None) -> tuple[Source,
     return tuple(sources.values())
 
 
+def _plain(url: str) -> str:
+    """A folder of this machine as its absolute path, however it was written: files are known by their URLs."""
+    path = url[len("file://") :] if url.startswith("file://") else url
+    return url.rstrip("/") if "://" in path else str(Path(path).expanduser().resolve())
+
+
 def _check_apart(dataset: Path, source: Source) -> None:
     """Raise InputError for a folder that is in the dataset or has it inside: it would take its own videos."""
-    path = source.url[len("file://") :] if source.url.startswith("file://") else source.url
-    if "://" in path:
+    if "://" in source.url:
         return
-    ours, theirs = dataset.resolve(), Path(path).resolve()
+    ours, theirs = dataset.resolve(), Path(source.url)
     if ours == theirs or ours in theirs.parents or theirs in ours.parents:
         raise InputError(f"{source.url}: the source and the dataset {dataset} lie in each other; keep them apart")

@@ -176,7 +176,7 @@ def _open(scheme: str, source: Source) -> tuple[Any, str]:
         parts = {key: value for key, value in infer_storage_options(source.url).items() if key != "protocol"}
         path = parts.pop("path")
         return _sftp()(**{**parts, **options}), path
-    file_system, root = url_to_fs(source.url if "://" in source.url else os.path.abspath(source.url), **options)
+    file_system, root = url_to_fs(source.url, **options)
     return file_system, str(root)
 
 

@@ -15,7 +15,7 @@ from typing import Callable
 from data_prep.errors import InputError
 from data_prep.files import remove, sha256
 from data_prep.transfer import checking
-from data_prep.transfer.commit import clear, commit, work_folder
+from data_prep.transfer.commit import clear, commit, present, work_folder
 from data_prep.transfer.copying import copy
 from data_prep.transfer.locks import held
 from data_prep.transfer.log import Log, size
@@ -93,7 +93,7 @@ def _take(
     if before is not None and before.state in TAKEN:
         notes.append(f"changed at its source since it was taken as {before.video}, which stays as it was")
     original: Path | None = None
-    if copied.sha256 not in register.contents:
+    if present(settings.dataset, register, copied.sha256) is None:
         promised = checking.promised_frames(file)
         facts = checking.check(file, url, lambda done: told("checking", done, promised))
         notes += facts.notes
