@@ -291,7 +291,7 @@ def test_two_transfers_of_one_source_copy_each_file_once(dataset, tmp_path):
 
 
 def test_a_bad_file_does_not_stop_the_others(camera, dataset, capsys):
-    cut(camera / "cage.mp4", camera / "a_cut.mp4")
+    cut(camera / "cage.mp4", camera / "a_cut.mp4", 0.3)
     (camera / "b_text.mp4").write_text("this is no video, but long enough for one " * 20)
     assert transfer(dataset, "--source", camera, "--source", camera.parent / "absent") == 1
     faults = capsys.readouterr().err
