@@ -89,6 +89,7 @@ def transfer(settings: Settings, log: Log, watch: bool = False, line: _Line | No
         page(board)
         line.draw(board)
 
+    page(board, now=True)
     try:
         if watch:
             _watch(settings, rounds, page, line)

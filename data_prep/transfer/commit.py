@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from data_prep.dataset import VIDEO_SUFFIXES
+from data_prep.errors import InputError
 from data_prep.files import remove, sha256
 from data_prep.transfer.locks import held
 from data_prep.transfer.register import Entry, Register
@@ -62,13 +63,18 @@ def present(dataset: Path, register: Register, digest: str) -> Entry | None:
 
 
 def place(dataset: Path, entry: Entry, folder: Path) -> None:
-    """Rename what is staged in the work folder to where its entry says, and clear the folder. May be repeated."""
+    """Rename what is staged in the work folder to where its entry says, and clear the folder. May be repeated.
+
+    Raises InputError if something has come there since the name was given.
+    """
     if entry.state == "registered":
         for field in STAGED:
             name = getattr(entry, field)
             staged = _staged(folder, field, entry, Path(name).suffix)
             if name and staged.exists():
                 target = dataset / name
+                if target.exists():
+                    raise InputError(f"{target}: in the way of {staged}, which was transferred; rename it")
                 target.parent.mkdir(exist_ok=True)
                 os.rename(staged, target)
                 _sync(target.parent)
@@ -103,10 +109,10 @@ def clear(folder: Path) -> None:
 
 def free_name(dataset: Path, register: Register, stem: str, digest: str) -> str:
     """`stem`, or with as many digits of the content's hash as make it different from every video's there."""
-    folder = dataset / "videos"
-    folder.mkdir(exist_ok=True)
-    there = {file.stem.casefold() for file in folder.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES}
-    taken = there | {Path(video).stem.casefold() for video in register.videos}
+    (dataset / "videos").mkdir(exist_ok=True)
+    there = [file for folder in ("videos", "originals") for file in (dataset / folder).glob("*")]
+    there = [file for file in there if file.suffix.lower() in VIDEO_SUFFIXES]
+    taken = {path.stem.casefold() for path in [*there, *map(Path, register.videos)]}
     names = [stem, *(f"{stem}-{digest[:digits]}" for digits in (6, 12, 64))]
     return next(name for name in names if name.casefold() not in taken or name == names[-1])
 

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from data_prep.files import naming
-
 FAULTS = ("failed", "unreachable")  # events that are told on standard error, --quiet or not
 
 
@@ -30,8 +28,11 @@ class Log:
             print(f"{now:%H:%M:%S} {event}: {text}", flush=True)
         if self._path is not None:
             content = {"time": now.isoformat(timespec="seconds"), "event": event, "url": url, "text": text, **facts}
-            with naming(self._path), open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(content, ensure_ascii=False) + "\n")
+            try:
+                with open(self._path, "a", encoding="utf-8") as file:
+                    file.write(json.dumps(content, ensure_ascii=False) + "\n")
+            except OSError as error:  # a full disk must not stop the rest
+                print(f"ethocaffe: {self._path}: not written ({error.strerror})", file=sys.stderr, flush=True)
 
 
 def size(count: float) -> str:

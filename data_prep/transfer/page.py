@@ -27,13 +27,20 @@ h1 { font-size: 1.4em; margin: 0 0 .2em; } h2 { font-size: 1.1em; margin: 1.6em 
 p { margin: .2em 0; } .small { color: #555; font-size: .9em; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3em .8em .3em 0;
        border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere; }
-th { font-weight: 600; color: #444; } td.n, th.n { text-align: right; white-space: nowrap; padding-right: 1.2em; }
+th { font-weight: 600; color: #444; white-space: nowrap; } td.s { white-space: nowrap; }
+td.n, th.n { text-align: right; white-space: nowrap; padding-right: 1.2em; }
 progress { width: 100%; height: 1.1em; } .bad { color: #a40000; font-weight: 600; }
 """
 
+# How a column is set: n amounts, to the right; s short, in one line.
+KINDS = {"Size": "n", "Frames": "n", "Frames/s": "n", "Videos there": "n", "Time": "s", "Tries": "s", "Name": "s"}
+
 
 class Page:
-    """Writes the page, at most every two seconds unless told to do it now."""
+    """Writes the page, at most every two seconds unless told to do it now.
+
+    The first time, a place where it cannot be written is an OSError; later, on a full disk, it just stays behind.
+    """
 
     def __init__(self, path: Path | None, settings: Settings, register: Register) -> None:
         self._path = path
@@ -44,9 +51,14 @@ class Page:
     def __call__(self, board: Board, now: bool = False) -> None:
         if self._path is None or not (now or time.monotonic() - self._written >= WRITE_EVERY):
             return
+        first = self._written == 0
         self._written = time.monotonic()
-        with atomic_path(self._path) as temporary:
-            temporary.write_text(render(self._settings, self._register, board), encoding="utf-8")
+        try:
+            with atomic_path(self._path) as temporary:
+                temporary.write_text(render(self._settings, self._register, board), encoding="utf-8")
+        except OSError:
+            if first:
+                raise
 
 
 def render(settings: Settings, register: Register, board: Board) -> str:
@@ -107,6 +119,7 @@ def _failures(board: Board) -> Iterable[list[str]]:
 def _sources(settings: Settings, board: Board) -> Iterable[list[str]]:
     for source in settings.sources:
         state = board.sources.get(source.name, "not looked at yet")
+        state = state.replace(f"{source.shown}: ", "")
         yield [source.name, source.shown, state, str(board.found.get(source.name, "–"))]
 
 
@@ -118,15 +131,14 @@ def _done(entry: Entry) -> list[str]:
 
 
 def _section(title: str, columns: tuple[str, ...], rows: Iterable[list[str]], none: str) -> str:
-    """A heading and a table; columns of amounts are set to the right."""
+    """A heading and a table, or `none` where it has no row."""
     lines = list(rows)
     bad = ' class="bad"' if title == "Failed" and lines else ""
     count = f" ({len(lines)})" if lines and title != "Sources" else ""
     text = f"<h2{bad}>{escape(title)}{count}</h2>"
     if not lines:
         return text + f"<p>{escape(none)}</p>"
-    right = {"Size", "Frames", "Frames/s", "Videos there"}
-    kinds = [' class="n"' if column in right else "" for column in columns]
+    kinds = [f' class="{KINDS[column]}"' if column in KINDS else "" for column in columns]
     head = "".join(f"<th{kind}>{escape(column)}</th>" for kind, column in zip(kinds, columns))
     body = "".join(
         "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, line)) + "</tr>"

@@ -68,8 +68,12 @@ class Rounds:
         board = self.board
         faults = 0
         self.register.refresh()
-        for entry in commit.complete(self.settings.dataset, self.register):
-            self.log("registered", entry.url, f"{entry.url} → {entry.video} (what a transfer that died had left)")
+        try:
+            for entry in commit.complete(self.settings.dataset, self.register):
+                self.log("registered", entry.url, f"{entry.url} → {entry.video} (what a transfer that died had left)")
+        except (InputError, OSError) as error:
+            self.log("failed", "", _disk_fault(error) if isinstance(error, OSError) else str(error))
+            faults += 1
         board.waiting.clear()
         ready: list[tuple[Connection, Look]] = []
         for source in self.settings.sources:

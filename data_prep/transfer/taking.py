@@ -15,7 +15,7 @@ from typing import Callable
 from data_prep.errors import InputError
 from data_prep.files import remove, sha256
 from data_prep.transfer import checking
-from data_prep.transfer.commit import clear, commit, present, work_folder
+from data_prep.transfer.commit import clear, commit, place, present, work_folder
 from data_prep.transfer.copying import copy
 from data_prep.transfer.locks import held
 from data_prep.transfer.log import Log, size
@@ -51,13 +51,15 @@ def take(settings: Settings, register: Register, connection: Connection, look: L
         if not mine:
             return False
         register.refresh()
-        if taken(register, url, look) is not None:
-            clear(folder)
+        entry = taken(register, url, look)
+        if entry is not None:  # by another transfer, just now
+            place(settings.dataset, entry, folder)
             return True
         try:
             _take(settings, register, connection, look, folder, told, log)
         except OSError as error:
-            if error.errno in FULL:
+            register.refresh()
+            if error.errno in FULL and taken(register, url, look) is None:
                 clear(folder)  # gives the room back
             raise
     return True

@@ -32,9 +32,9 @@ def recording(tmp_path):
     return write_video(tmp_path / "here" / "cage.mp4", moving_square(200, 320, 240))
 
 
-def transfer(dataset: Path, url: str, **options: object) -> int:
+def transfer(dataset: Path, url: str, delete: bool = False, **options: object) -> int:
     """Take what is finished at a URL; `options` are fsspec's."""
-    content = {"sources": [{"url": url, "options": options}], "settle": 0.3}
+    content = {"sources": [{"url": url, "options": options}], "settle": 0.3, "delete_source": delete}
     (dataset / "transfer.json").write_text(json.dumps(content))
     return cli.main(["transfer", str(dataset)])
 
@@ -128,6 +128,8 @@ def test_sftp(dataset, recording, ssh_server, tmp_path, capsys):
     assert transfer(dataset, url, key_filename=str(key)) == 0
     assert (dataset / "videos" / "cage.mp4").read_bytes() == recording.read_bytes()
     assert only_entry(dataset)["verified"] == "a second read of the source"
+    assert transfer(dataset, url, delete=True, key_filename=str(key)) == 0
+    assert not recording.exists()
     assert transfer(dataset, f"{url}/absent", key_filename=str(key)) == 1
     assert "cannot be listed (no such file or folder)" in capsys.readouterr().err
 
@@ -160,4 +162,6 @@ def test_s3(dataset, recording, bucket):
     assert (dataset / "videos" / "cage.mp4").read_bytes() == content
     entry = only_entry(dataset)
     assert (entry["verified"], entry["etag"]) == ("the server's MD5", hashlib.md5(content).hexdigest())
+    assert transfer(dataset, "s3://lab/footage", delete=True, **bucket) == 0
+    assert not file_system.exists("lab/footage/cage.mp4")
     assert "secret" not in (dataset / "transfer.jsonl").read_text()
