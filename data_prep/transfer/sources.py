@@ -10,7 +10,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from data_prep.dataset import VIDEO_SUFFIXES
 from data_prep.errors import InputError
 
 PIECE = 4 << 20  # bytes read at once
+ANSWER = 32768  # bytes that an SFTP server sends at once, at most
 TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")  # fsspec's names, best first
 ETAGS = ("ETag", "etag", "md5")
 PACKAGES = {"sftp": "paramiko", "ssh": "paramiko", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
@@ -113,9 +114,10 @@ class Connection:
     def read(self, path: str, start: int = 0) -> Iterator[bytes]:
         """The file's bytes from `start`, in pieces."""
         with self._faults(path), self._fs.open(self._full(path), "rb") as file:
+            if hasattr(file, "readv"):
+                yield from _read_sftp(file, start)
+                return
             file.seek(start)
-            if hasattr(file, "prefetch"):  # SFTP: else every 32 KiB wait for an answer
-                file.prefetch(max_concurrent_requests=64)
             while piece := file.read(PIECE):
                 yield piece
 
@@ -207,6 +209,22 @@ def _sftp() -> Any:
     return KnownHosts
 
 
+def _read_sftp(file: Any, start: int) -> Iterator[bytes]:
+    """A paramiko file's bytes, asking for all of a piece at once: else every 32 KiB wait for an answer."""
+    ask = getattr(file, "_prefetch_thread", None)
+
+    def quietly(*arguments: Any) -> None:
+        with suppress(Exception):
+            ask(*arguments)
+
+    if ask is not None:  # a thread of paramiko's, which would print a traceback of what the reader is told anyway
+        file._prefetch_thread = quietly
+    end = file.stat().st_size
+    for begin in range(start, end, PIECE):
+        stop = min(begin + PIECE, end)
+        yield b"".join(file.readv([(at, min(ANSWER, stop - at)) for at in range(begin, stop, ANSWER)]))
+
+
 def _look(path: str, info: dict[str, Any]) -> Look:
     times = (info[name] for name in TIMES if info.get(name) is not None)
     etags = (str(info[name]).strip('"') for name in ETAGS if info.get(name))
@@ -227,4 +245,4 @@ def _protocols(file_system: Any) -> tuple[str, ...]:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file or folder"
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(" :") or type(error).__name__
