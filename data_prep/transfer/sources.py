@@ -211,7 +211,7 @@ def _sftp() -> Any:
 
 def _read_sftp(file: Any, start: int) -> Iterator[bytes]:
     """A paramiko file's bytes, asking for all of a piece at once: else every 32 KiB wait for an answer."""
-    ask = getattr(file, "_prefetch_thread", None)
+    ask: Any = getattr(file, "_prefetch_thread", None)
 
     def quietly(*arguments: Any) -> None:
         with suppress(Exception):
