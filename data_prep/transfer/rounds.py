@@ -101,10 +101,11 @@ class Rounds:
                 self.log("unreachable", source.shown, str(fault), source=source.name)
             board.sources[source.name] = str(fault)
             return 1
-        board.sources[source.name] = "; ".join(unlisted) or "reached"
+        state = "; ".join(unlisted) or "reached"
+        if unlisted and board.sources.get(source.name) != state:
+            self.log("unreachable", source.shown, f"{source.shown}: {state}", source=source.name)
+        board.sources[source.name] = state
         board.found[source.name] = len(looks)
-        for line in unlisted:
-            self.log("unreachable", source.shown, f"{source.shown}: a folder there cannot be listed: {line}")
         paths = {look.path for look in looks}
         faults = len(unlisted)
         for look in looks:
@@ -165,6 +166,11 @@ class Rounds:
             return 0
         except InputError as error:
             self._fail(url, look.signature, str(error))
+            return 1
+        except OSError:
+            raise
+        except Exception as error:  # whatever a strange file makes a library raise must not stop the others
+            self._fail(url, look.signature, f"{type(error).__name__}: {error}")
             return 1
         finally:
             self.board.current = None

@@ -87,23 +87,28 @@ class Connection:
         """
         found: list[Look] = []
         faults: list[str] = []
+
+        def unlisted(error: OSError) -> None:
+            if not (self._flat and isinstance(error, FileNotFoundError)):
+                faults.append(f"a folder cannot be listed ({_reason(error)})")
+
         with self._faults(""):
             self._fs.invalidate_cache()
-            for folder, folders, files in self._fs.walk(
-                self._root, detail=True, on_error=lambda error: faults.append(_reason(error))
-            ):
+            for folder, folders, files in self._fs.walk(self._root, detail=True, on_error=unlisted):
                 for name in [name for name, info in folders.items() if name.startswith(".") or info.get("islink")]:
                     del folders[name]
                 inside = str(folder)[len(self._root) :].strip("/")
                 for name, info in files.items():
                     path = f"{inside}/{name}" if inside else name
-                    if name and not name.startswith(".") and matches(path, self.source.pattern):
+                    if not name or name.startswith(".") or not matches(path, self.source.pattern):
+                        continue
+                    if path.isprintable():
                         found.append(_look(path, info))
-        if faults and not found and not self._flat:
-            raise SourceFault(
-                f"{self.source.shown}: cannot be listed ({faults[0]}); is it mounted, and its name right?"
-            )
-        return sorted(found, key=lambda look: look.path), [] if self._flat else faults
+                    else:
+                        faults.append(f"{path!r} has characters in its name that cannot be shown; rename it")
+            if not found and not self._is_there():
+                raise SourceFault(f"{self.source.shown}: no such folder or bucket; is it mounted, and its name right?")
+        return sorted(found, key=lambda look: look.path), faults
 
     def look(self, path: str) -> Look:
         """The file as it is now."""
@@ -141,6 +146,13 @@ class Connection:
 
     def _full(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"
+
+    def _is_there(self) -> bool:
+        """Whether the source is; of one without folders, its bucket."""
+        if not self._flat:
+            return bool(self._fs.isdir(self._root))
+        bucket = self._root.partition("/")[0]
+        return not bucket or bool(self._fs.exists(bucket))
 
     @contextmanager
     def _faults(self, path: str) -> Iterator[None]:

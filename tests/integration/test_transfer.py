@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -296,11 +297,21 @@ def test_a_bad_file_does_not_stop_the_others(camera, dataset, capsys):
     assert transfer(dataset, "--source", camera, "--source", camera.parent / "absent") == 1
     faults = capsys.readouterr().err
     assert "a_cut.mp4: cut short" in faults and "b_text.mp4: not a video" in faults
-    assert "absent: cannot be listed (no such file or folder)" in faults
+    assert "absent: no such folder or bucket" in faults
     assert videos(dataset) == ["cage.mp4"]
     write_video(camera / "a_cut.mp4", moving_square(45))  # recorded again
     assert transfer(dataset, "--source", camera) == 1
     assert videos(dataset) == ["a_cut.mp4", "cage.mp4"]
+
+
+def test_names_that_no_text_can_hold_and_links_in_circles(camera, dataset, capsys):
+    (camera / "circle").symlink_to(camera)
+    (camera / "deep" / "er").mkdir(parents=True)
+    shutil.move(camera / "cage.mp4", camera / "deep" / "er" / "Käfig 1, Nacht.mp4")
+    (camera / os.fsdecode(b"k\xe4fig.mp4")).write_bytes(b"from another time")
+    assert transfer(dataset, "--source", camera, "--rename", "{folder}_{stem}") == 1
+    assert r"'k\udce4fig.mp4' has characters in its name that cannot be shown; rename it" in capsys.readouterr().err
+    assert videos(dataset) == ["deep_er_Käfig 1_ Nacht.mp4"]
 
 
 def test_a_full_disk_leaves_nothing_and_is_one_line(camera, dataset):

@@ -131,7 +131,7 @@ def test_sftp(dataset, recording, ssh_server, tmp_path, capsys):
     assert transfer(dataset, url, delete=True, key_filename=str(key)) == 0
     assert not recording.exists()
     assert transfer(dataset, f"{url}/absent", key_filename=str(key)) == 1
-    assert "cannot be listed (no such file or folder)" in capsys.readouterr().err
+    assert "no such folder or bucket" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -151,12 +151,14 @@ def bucket(monkeypatch):
         server.wait()
 
 
-def test_s3(dataset, recording, bucket):
+def test_s3(dataset, recording, bucket, capsys):
     import s3fs
 
     content = recording.read_bytes()
     file_system = s3fs.S3FileSystem(**bucket)
     assert transfer(dataset, "s3://lab/footage", **bucket) == 0  # nothing there yet is no fault
+    assert transfer(dataset, "s3://lib/footage", **bucket) == 1
+    assert "s3://lib/footage: " in capsys.readouterr().err
     file_system.pipe("lab/footage/cage.mp4", content)
     assert transfer(dataset, "s3://lab/footage", **bucket) == 0
     assert (dataset / "videos" / "cage.mp4").read_bytes() == content
