@@ -62,8 +62,8 @@ class Rounds:
     def round(self) -> tuple[int, int]:
         """Look at every source and take what may be taken. Returns the faults, and the files that are to settle.
 
-        A file that failed waits before it is tried again. If the dataset's disk is full or fails, the round ends, with
-        that as a fault.
+        A file that failed waits before it is tried again. Where one finds the disk full, only smaller ones are tried
+        after it; where the dataset's disk fails otherwise, the round ends.
         """
         board = self.board
         faults = 0
@@ -81,13 +81,21 @@ class Rounds:
         settling = sum(file.settles for file in board.waiting.values())
         for connection, look in ready:
             board.waiting[connection.shown(look.path)] = Waiting(look.size, "its turn comes")
+        room = float("inf")  # bytes, of the smallest file for which the disk was too full
         for connection, look in ready:
-            board.waiting.pop(connection.shown(look.path), None)
+            url = connection.shown(look.path)
+            if look.size >= room:
+                board.waiting[url] = Waiting(look.size, "no room on the dataset's disk")
+                continue
+            board.waiting.pop(url, None)
             try:
                 faults += self._take(connection, look)
             except OSError as error:
-                self._fail(connection.shown(look.path), look.signature, _disk_fault(error))
-                return faults + 1, settling
+                self._fail(url, look.signature, _disk_fault(error))
+                faults += 1
+                if error.errno not in taking.FULL:
+                    break
+                room = look.size
         return faults, settling
 
     def _look_at(self, source: Source, ready: list[tuple[Connection, Look]]) -> int:
