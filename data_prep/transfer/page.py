@@ -34,6 +34,7 @@ progress { width: 100%; height: 1.1em; } .bad { color: #a40000; font-weight: 600
 
 # How a column is set: n amounts, to the right; s short, in one line.
 KINDS = {"Size": "n", "Frames": "n", "Frames/s": "n", "Videos there": "n", "Time": "s", "Tries": "s", "Name": "s"}
+GOOD = ("reached", "not looked at yet")  # states of sources
 
 
 class Page:
@@ -118,7 +119,7 @@ def _failures(board: Board) -> Iterable[list[str]]:
 
 def _sources(settings: Settings, board: Board) -> Iterable[list[str]]:
     for source in settings.sources:
-        state = board.sources.get(source.name, "not looked at yet")
+        state = board.sources.get(source.name, GOOD[1])
         state = state.replace(f"{source.shown}: ", "")
         yield [source.name, source.shown, state, str(board.found.get(source.name, "–"))]
 
@@ -138,14 +139,20 @@ def _section(title: str, columns: tuple[str, ...], rows: Iterable[list[str]], no
     text = f"<h2{bad}>{escape(title)}{count}</h2>"
     if not lines:
         return text + f"<p>{escape(none)}</p>"
-    kinds = [f' class="{KINDS[column]}"' if column in KINDS else "" for column in columns]
-    head = "".join(f"<th{kind}>{escape(column)}</th>" for kind, column in zip(kinds, columns))
+    head = "".join(f"<th{_kind(column)}>{escape(column)}</th>" for column in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, line)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{_kind(column, cell)}>{escape(cell)}</td>" for column, cell in zip(columns, line))
+        + "</tr>"
         for line in lines[:MOST]
     )
     more = f"<p>… and {len(lines) - MOST} more.</p>" if len(lines) > MOST else ""
     return text + f"<table><tr>{head}</tr>{body}</table>{more}"
+
+
+def _kind(column: str, cell: str = "") -> str:
+    kind = "bad" if column == "State" and cell not in ("", *GOOD) else KINDS.get(column, "")
+    return f' class="{kind}"' if kind else ""
 
 
 def _when(entry: Entry) -> datetime.datetime:
