@@ -10,16 +10,16 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data_prep.dataset import VIDEO_SUFFIXES
 from data_prep.errors import InputError
+from data_prep.transfer import sftp
 
 PIECE = 4 << 20  # bytes read at once
-ANSWER = 32768  # bytes that an SFTP server sends at once, at most
 TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")  # fsspec's names, best first
 ETAGS = ("ETag", "etag", "md5")
 PACKAGES = {"sftp": "paramiko", "ssh": "paramiko", "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
@@ -120,7 +120,7 @@ class Connection:
         """The file's bytes from `start`, in pieces."""
         with self._faults(path), self._fs.open(self._full(path), "rb") as file:
             if hasattr(file, "readv"):
-                yield from _read_sftp(file, start)
+                yield from sftp.read(file, start, PIECE)
                 return
             file.seek(start)
             while piece := file.read(PIECE):
@@ -189,52 +189,9 @@ def _open(scheme: str, source: Source) -> tuple[Any, str]:
 
         parts = {key: value for key, value in infer_storage_options(source.url).items() if key != "protocol"}
         path = parts.pop("path")
-        return _sftp()(**{**parts, **options}), path
+        return sftp.file_system(**{**parts, **options}), path
     file_system, root = url_to_fs(source.url, **options)
     return file_system, str(root)
-
-
-def _sftp() -> Any:
-    """fsspec's SFTP, but a host whose key `ssh` does not know is refused, and silence for a minute is an error."""
-    import paramiko
-    from fsspec.implementations.sftp import SFTPFileSystem
-
-    class KnownHosts(SFTPFileSystem):
-        def _connect(self) -> None:
-            self.client = paramiko.SSHClient()
-            self.client.load_system_host_keys()
-            self.client.set_missing_host_key_policy(_Refuse())
-            self.client.connect(
-                self.host, **{"timeout": 30, "banner_timeout": 30, "auth_timeout": 30, **self.ssh_kwargs}
-            )
-            self.client.get_transport().set_keepalive(15)
-            self.ftp = self.client.open_sftp()
-            self.ftp.get_channel().settimeout(60)
-
-    class _Refuse(paramiko.MissingHostKeyPolicy):
-        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-            raise paramiko.SSHException(
-                f"the host's {key.get_name()} key is not in ~/.ssh/known_hosts; "
-                "sign in once by hand with `ssh`, and compare the key's fingerprint"
-            )
-
-    return KnownHosts
-
-
-def _read_sftp(file: Any, start: int) -> Iterator[bytes]:
-    """A paramiko file's bytes, asking for all of a piece at once: else every 32 KiB wait for an answer."""
-    ask: Any = getattr(file, "_prefetch_thread", None)
-
-    def quietly(*arguments: Any) -> None:
-        with suppress(Exception):
-            ask(*arguments)
-
-    if ask is not None:  # a thread of paramiko's, which would print a traceback of what the reader is told anyway
-        file._prefetch_thread = quietly
-    end = file.stat().st_size
-    for begin in range(start, end, PIECE):
-        stop = min(begin + PIECE, end)
-        yield b"".join(file.readv([(at, min(ANSWER, stop - at)) for at in range(begin, stop, ANSWER)]))
 
 
 def _look(path: str, info: dict[str, Any]) -> Look:
@@ -257,4 +214,6 @@ def _protocols(file_system: Any) -> tuple[str, ...]:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file or folder"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(" :") or type(error).__name__
