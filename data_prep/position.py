@@ -23,9 +23,10 @@ A row's last number says whether the animal was found in that frame. Where it wa
 box with velocity 0 (zeros before the first find): no row has a NaN. Not found is
 - an animal that never moves: it is part of the background, and every frame is flagged; where only its head moves, as
   in a short clip of drinking, the head is what is found;
-- everything while more than SCENE of the picture differs, as when the camera is moved, or lamps go on that do not
+- everything while more than SCENE of the picture differs, as when the camera is moved far, or lamps go on that do not
   light all evenly: that frame becomes the new background, and the animal is flagged until it moves, from where its
-  ghost fades as above;
+  ghost fades as above. A camera that is moved a little changes less of the picture: then the edges of the cage count
+  as animal, found in a box much too large, until the background has followed (results/fragility);
 - a patch of less than SMALLEST of the picture.
 Two animals are one patch or the larger one: the features are for a single animal in front of a fixed camera.
 

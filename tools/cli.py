@@ -24,6 +24,7 @@ from tools import __version__
 
 COMMANDS = {
     "simulate": ("data_prep.simulate", "make a dataset of simulated home-cage videos, with labels"),
+    "transfer": ("data_prep.transfer", "copy finished recordings from folders, SFTP or S3 into a dataset, checked"),
     "prepare": ("data_prep.prepare", "turn a dataset's videos into frames and motion images for training"),
     "convert": ("tools.convert", "turn annotations of other programs into labels of a dataset, and back"),
     "train": ("tools.train", "train a network on a dataset, holding videos out"),
