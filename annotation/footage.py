@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 
 from data_prep.errors import InputError
 from data_prep.files import atomic_path
+from data_prep.transfer.checking import check
+from data_prep.transfer.normalise import normalise
 from data_prep.video import frame_times
 
 FOLDER = "annotation"  # in the dataset
 STEADY = 1e-6  # seconds that a frame of a steady rate may be off
-PLAYED = {".mp4": ("h264", "av1", "vp9"), ".m4v": ("h264",), ".mov": ("h264",), ".webm": ("vp8", "vp9", "av1")}
 
 
 def times_file(dataset: Path, stem: str) -> Path:
@@ -46,12 +48,13 @@ def steady_step(found: np.ndarray) -> float | None:
     return step if np.abs(found - step * np.arange(len(found))).max() < STEADY else None
 
 
-def is_played(video: Path) -> bool:
-    """Whether browsers play a file as it is: by its ending, its codec and its pixels."""
-    import av
-
-    with av.open(f"file:{video}") as container:
-        stream = container.streams.video[0]
-        pixels = stream.codec_context.pix_fmt or ""
-        codecs = PLAYED.get(video.suffix.lower(), ())
-        return stream.codec_context.name.replace("lib", "") in codecs and pixels in ("yuv420p", "yuvj420p", "gray")
+def playable(dataset: Path, video: Path, told: Callable[[int], None]) -> Path:
+    """A file with a video's frames that browsers play: itself, or an H.264 copy in the dataset's `annotation/`, made
+    where there is none. Every frame is decoded; `told` gets the number of frames done. Raises InputError."""
+    facts = check(video, str(video), told)
+    if facts.playable:
+        return video
+    made = dataset / FOLDER / f"{video.stem}.playable.mp4"
+    with atomic_path(made) as temporary:
+        normalise(video, facts, temporary, told)
+    return made

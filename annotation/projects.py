@@ -29,8 +29,8 @@ def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> No
     the same name.
     """
     for path in given:
-        dataset = datasets.open_dataset(path)
-        folder = dataset.path.resolve()
+        folder = Path(path).resolve()
+        dataset = datasets.open_dataset(folder)
         with database.writing() as session:
             project = session.scalar(select(Project).where(Project.folder == str(folder)))
             if project is None:
@@ -47,7 +47,7 @@ def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> No
             for stem, file in dataset.videos.items()
             if known.get(stem) != file.stat().st_size or not footage.times_file(folder, stem).is_file()
         ]
-        with Progress(len(new), "videos", f"{folder.name}: reading", quiet) as progress:
+        with Progress(len(new), "videos", f"{folder.name}: checking", quiet) as progress:
             for file in new:
                 try:
                     _register(database, number, folder, file)
@@ -59,12 +59,11 @@ def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> No
 def _register(database: Database, project_id: int, folder: Path, file: Path) -> None:
     info = videos.probe(file)
     times = footage.keep_times(folder, file)
-    if not footage.is_played(file):
-        raise InputError(f"{file}: browsers do not play it; run `ethocaffe transfer`, which makes it playable")
+    shown = footage.playable(folder, file, lambda _: None)
     with database.writing() as session:
         found = session.scalar(select(Video).where(Video.project_id == project_id, Video.stem == file.stem))
         video = found or Video(project_id=project_id, stem=file.stem)
-        video.file, video.bytes, video.playable = file.name, file.stat().st_size, f"videos/{file.name}"
+        video.file, video.bytes, video.playable = file.name, file.stat().st_size, str(shown.relative_to(folder))
         video.frames, video.fps, video.width, video.height = len(times), info.fps, info.width, info.height
         session.add(video)
 

@@ -9,8 +9,6 @@ import re
 import numpy as np
 import pytest
 import tiny
-
-pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
 from annotation import models, projects
