@@ -217,8 +217,8 @@ export async function edit(main, crumbs, number) {
   const worked = setInterval(() => { if (Date.now() - active < 1000 * WORK || player.playing) post(`videos/${number}/work`, { seconds: WORK }).catch(() => {}); }, 1000 * WORK);
   fillKeys(document.getElementById("keys"), lanes);
   behaviours();
-  await Promise.all([open(own.id), tracks()]);
   player.go(0);
+  await Promise.all([open(own.id), tracks()]);
   return () => {
     clearInterval(worked);
     document.removeEventListener("keydown", key);

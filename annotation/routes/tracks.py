@@ -162,7 +162,7 @@ def _take(database: Any, person: Person, track_id: int, content: bytes, name: st
             )
             for index, one in enumerate(given.bouts)
         ]  # fmt: skip
-        spans = [*map(tuple, found.annotated), *given.annotated]
+        spans = [*((start, stop) for start, stop in found.annotated), *given.annotated]
         if spans:
             changes.append(edits.Annotated_(edit=f"i{mark}-spans", action="annotated", spans=spans))
         version = edits.apply(session, found, video, project, person.id, changes) if changes else found.version
