@@ -56,7 +56,7 @@ RUN python3 -m venv .venv \
     && rm needed
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable engine --editable . \
-    && python3 -m compileall -q current_system data_prep engine prototxt python_layers tools
+    && python3 -m compileall -q annotation current_system data_prep engine prototxt python_layers tools
 USER 1000:1000
 WORKDIR /data
 ENTRYPOINT ["/opt/ethocaffe/tools/run_in_image.sh"]

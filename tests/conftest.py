@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import postgresql
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ETHOCAFFE_SHARED", REPOSITORY.parent / "shared" / "data"))
@@ -55,3 +62,22 @@ def real_caffe():
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """A PostgreSQL server; the test is skipped where Debian's package is not installed."""
+    if postgresql.programs() is None:
+        pytest.skip("no PostgreSQL: `apt-get install postgresql` installs it")
+    folder = Path(tempfile.mkdtemp(prefix="postgresql"))  # short, and open to the server's own user
+    try:
+        with postgresql.server(folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgresql_database(postgresql_server):
+    """The URL of an empty database."""
+    return postgresql.new_database(postgresql_server, f"test_{uuid.uuid4().hex}")

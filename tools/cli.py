@@ -24,6 +24,7 @@ from tools import __version__
 
 COMMANDS = {
     "simulate": ("data_prep.simulate", "make a dataset of simulated home-cage videos, with labels"),
+    "transfer": ("data_prep.transfer", "copy finished recordings from folders, SFTP or S3 into a dataset, checked"),
     "prepare": ("data_prep.prepare", "turn a dataset's videos into frames and motion images for training"),
     "convert": ("tools.convert", "turn annotations of other programs into labels of a dataset, and back"),
     "train": ("tools.train", "train a network on a dataset, holding videos out"),
@@ -34,6 +35,7 @@ COMMANDS = {
     "predict": ("tools.predict", "label every frame of videos with a trained model"),
     "analyse": ("tools.analyse", "time budget, bouts, transitions and daily profile of predicted or annotated videos"),
     "features": ("tools.features", "write a network's features of every frame of videos, for other classifiers"),
+    "annotate": ("annotation.command", "serve the page on which people annotate videos"),
     "agreement": ("tools.agreement", "measure how far people who annotated the same videos agree"),
     "boost": ("tools.boost", "boost trees on a network's features, for rare classes, and compare with the network"),
     "plot": ("tools.plot", "draw confusion matrices, learning curves and ethograms"),

@@ -1,0 +1,33 @@
+"""`ethocaffe annotate`: the annotation tool of some datasets, for a browser."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("datasets", metavar="DATASET", nargs="+", help="each a project: videos/ and classes.txt")
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help="default: %(default)s; 0: a free one")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="NAME", help="where to be reached; default: from this computer alone"
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="default: annotation/annotation.sqlite in the first dataset; or postgresql://user@host/name",
+    )
+    parser.add_argument(
+        "--predictions",
+        metavar="DIR",
+        help="what `ethocaffe predict` wrote: shown beside the labels of videos of these names, to be corrected",
+    )
+    parser.add_argument("--invite", action="store_true", help="print a link for another administrator, and end")
+    parser.add_argument("--quiet", action="store_true", help="print errors only, and the first link")
+
+
+def run(args: argparse.Namespace) -> int:
+    from annotation.server import serve
+
+    return serve(
+        args.datasets, args.host, args.port, args.database, args.invite, args.quiet, predictions=args.predictions
+    )

@@ -1,0 +1,94 @@
+"""A model's predictions as labellings to be corrected, and accepted labellings as the dataset's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from annotation import exports
+from annotation.database import Database
+from annotation.tables import MODEL, Bout, Project, Track, Video
+from data_prep.errors import InputError, warn
+from data_prep.files import atomic_path, read_json
+from tools import bouts, predictions
+
+FILE, RUN = "predictions.csv", "run.json"  # that `ethocaffe predict` writes
+
+
+def bring_in(database: Database, folder: Path) -> list[str]:
+    """Take what `ethocaffe predict` wrote for videos of these names; returns the videos' names.
+
+    A model's earlier labelling of a video is replaced. Raises InputError where nothing fits, or a file is damaged.
+    """
+    files = [folder / FILE] if (folder / FILE).is_file() else sorted(folder.glob(f"*/{FILE}"))
+    if not files:
+        raise InputError(f"{folder}: no {FILE} in it; name the --output of `ethocaffe predict`")
+    taken = []
+    for file in files:
+        with database.writing() as session:
+            video = session.scalar(select(Video).where(Video.stem == file.parent.name))
+            if video is None:
+                warn(f"{file}: there is no video {file.parent.name!r} here; left out")
+                continue
+            _take(session, video, file)
+            taken.append(video.stem)
+    return taken
+
+
+def _take(session: Session, video: Video, file: Path) -> None:
+    found = predictions.read(file)
+    if len(found.frames) != video.frames or (found.frames != np.arange(video.frames)).any():
+        raise InputError(f"{file}: does not hold a row for each of the video's {video.frames} frames; predict it again")
+    project = session.get_one(Project, video.project_id)
+    unknown = sorted(set(found.classes) - {one["name"] for one in project.behaviours})
+    if unknown:
+        raise InputError(f"{file}: the project has no behaviour {', '.join(unknown)}; add it there")
+    run = read_json(file.parent / RUN) if (file.parent / RUN).is_file() else {}
+    name = f"{run.get('network', 'model')} {run.get('model', '')}".strip()[:120]
+    track = session.scalar(select(Track).where(Track.video_id == video.id, Track.kind == MODEL, Track.name == name))
+    if track is None:
+        track = Track(video_id=video.id, kind=MODEL, name=name)
+        session.add(track)
+        session.flush()
+    session.execute(delete(Bout).where(Bout.track_id == track.id))
+    track.annotated, track.version = [[0, video.frames]], track.version + 1
+    session.add_all(
+        Bout(
+            track_id=track.id,
+            id=f"m{start}",
+            behaviour=found.classes[label],
+            start=start,
+            stop=stop,
+            confidence=float(found.probabilities[start:stop, label].mean()),
+        )
+        for label, start, stop in bouts.find_bouts(found.labels)
+    )
+
+
+def write_labels(session: Session, track: Track, video: Video, project: Project) -> Path:
+    """Write an accepted labelling where `ethocaffe prepare` and `train` read labels."""
+    path = Path(project.folder) / "labels" / f"{video.stem}.csv"
+    path.parent.mkdir(exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(exports.labels(session, track, video, project), encoding="utf-8")
+    return path
+
+
+def least_sure(session: Session, videos: Sequence[Video]) -> list[tuple[int, float]]:
+    """Videos that nobody has handed in, with the model's mean confidence over their frames, the least sure first."""
+    done = set(session.scalars(select(Track.video_id).where(Track.state.in_(("submitted", "accepted")))))
+    out = []
+    for video in videos:
+        track = session.scalar(
+            select(Track).where(Track.video_id == video.id, Track.kind == MODEL).order_by(Track.updated.desc())
+        )
+        if track is None or video.id in done:
+            continue
+        rows = session.execute(select(Bout.start, Bout.stop, Bout.confidence).where(Bout.track_id == track.id)).all()
+        sure = sum(float((stop - start) * (confidence or 0)) for start, stop, confidence in rows) / video.frames
+        out.append((video.id, sure))
+    return sorted(out, key=lambda one: one[1])

@@ -1,0 +1,234 @@
+// A video with its labelling: keys, buttons, timeline and list are views of the same Labelling.
+import { frameTimes, get, post, upload } from "./api.js";
+import { Labelling } from "./labelling.js";
+import { Player } from "./player.js";
+import { clock, Timeline } from "./timeline.js";
+import { fillKeys, keyOf } from "./keys.js";
+
+const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" };
+const NEAR = 12; // rows of the list of bouts
+const WORK = 30; // seconds between two reports of work
+
+export async function edit(main, crumbs, number) {
+  const video = await get(`videos/${number}`);
+  const [project, times, own] = await Promise.all([get(`projects/${video.project}`), frameTimes(video), post(`videos/${number}/tracks`)]);
+  const part = document.getElementById("editor").content.cloneNode(true);
+  const find = (what) => main.querySelector(what);
+  main.replaceChildren(part);
+  crumbs.replaceChildren(link("#", "Projects"), " › ", link(`#project/${project.id}`, project.name), ` › ${video.name}`);
+
+  const lanes = [...project.behaviours.map((one) => ({ ...one, title: one.name })), NOTHING];
+  const saving = document.getElementById("saving");
+  let labelling = null, painting = null, chosen = null;
+
+  const timeline = new Timeline(find("canvas"), video.frames, video.fps, lanes, (what, ...more) => timelineTold(what, ...more));
+  const player = new Player(find("video"), `api/videos/${number}/file`, times, (frame) => shown(frame));
+  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, video, times };
+  window.ethocaffe = view; // for whoever looks in from the browser's console, and for tests
+
+  async function open(track) {
+    stopPainting(true);
+    labelling = new Labelling(await get(`tracks/${track}`), video.frames, project.exclusive, told);
+    told("changed");
+    state();
+    const others = (await get(`videos/${number}/tracks`)).filter((one) => one.id !== track && one.kind === "model");
+    timeline.others = others.length ? (await get(`tracks/${others.at(-1).id}`)).bouts : [];
+    timeline.draw();
+  }
+
+  function told(what, text, bad = false) {
+    if (what === "saving") { saving.textContent = text; saving.classList.toggle("bad", bad); return; }
+    timeline.bouts = labelling.sorted();
+    if (!labelling.bouts.has(chosen)) choose(null);
+    timeline.draw();
+    list();
+  }
+
+  function timelineTold(what, ...more) {
+    if (what === "editable") return labelling?.editable;
+    if (what === "go") { player.video.pause(); player.go(more[0]); }
+    if (what === "moved") labelling.move(...more);
+    if (what === "chosen") choose(more[0]);
+  }
+
+  function choose(id) { chosen = id; timeline.chosen = id; timeline.draw(); list(); }
+
+  function shown(frame) {
+    find(".place").textContent = `frame ${frame} of ${video.frames} · ${clock(times[frame], true)}`;
+    timeline.follow(frame);
+    if (!player.playing) list();
+  }
+
+  // A key starts a behaviour at this frame, and the same key stops it, this frame included.
+  function paint(behaviour) {
+    if (!labelling?.editable) return;
+    const was = painting;
+    stopPainting();
+    if (was?.behaviour !== behaviour) painting = timeline.painting = { behaviour, from: player.frame };
+    pressed();
+    timeline.draw();
+  }
+
+  function stopPainting(forget = false) {
+    if (painting && !forget && labelling) {
+      const [from, to] = [Math.min(painting.from, player.frame), Math.max(painting.from, player.frame)];
+      choose(labelling.paint(painting.behaviour, from, to + 1));
+    }
+    painting = timeline.painting = null;
+    pressed();
+  }
+
+  function pressed() {
+    for (const button of find(".behaviours")?.children ?? []) button.setAttribute("aria-pressed", String(painting?.behaviour === button.dataset.name));
+  }
+
+  function behaviours() {
+    find(".behaviours").replaceChildren(...lanes.map((lane) => {
+      const button = Object.assign(document.createElement("button"), { onclick: () => paint(lane.name) });
+      button.dataset.name = lane.name;
+      button.setAttribute("aria-pressed", "false");
+      const colour = document.createElement("i");
+      colour.style.background = lane.colour;
+      button.append(colour, text("span", lane.title), text("kbd", lane.key || " "));
+      return button;
+    }));
+  }
+
+  function list() {
+    const body = find(".near tbody");
+    if (!body || !labelling) return;
+    const all = labelling.sorted().filter((one) => one.behaviour);
+    const here = all.findIndex((one) => one.stop > player.frame);
+    const from = Math.max(0, (here < 0 ? all.length : here) - NEAR / 2);
+    body.replaceChildren(...all.slice(from, from + NEAR).map((bout) => {
+      const row = document.createElement("tr");
+      row.className = bout.id === chosen ? "chosen" : "";
+      const go = Object.assign(document.createElement("button"), { textContent: bout.behaviour, onclick: () => { choose(bout.id); player.video.pause(); player.go(bout.start); } });
+      const comment = Object.assign(document.createElement("input"), { value: bout.comment || "", maxLength: 2000, disabled: !labelling.editable, onchange: (event) => labelling.comment(bout.id, event.target.value) });
+      comment.setAttribute("aria-label", `Comment on ${bout.behaviour} from frame ${bout.start}`);
+      row.append(cell(go), cell(bout.start), cell(bout.stop), cell(comment));
+      return row;
+    }));
+  }
+
+  // Handing in, and for experts accepting or returning.
+  function state() {
+    const { track } = labelling;
+    find(".state").textContent = `${track.mine ? "Yours" : `${track.author ?? track.name}'s`}: ${track.state}${labelling.editable ? "" : ", cannot be changed"}`;
+    const to = track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
+      : project.role !== "annotator" && ["submitted", "accepted"].includes(track.state) ? [["accepted", "Accept"], ["returned", "Return"]] : [];
+    const links = ["labels", "bouts"].map((kind) => Object.assign(link(`api/tracks/${track.id}/export?kind=${kind}`, `${kind}.csv`), { download: `${video.name}.${kind}.csv` }));
+    const more = track.mine && labelling.editable ? [taking(track.id)] : [];
+    find(".review").replaceChildren(...to.map(([name, title]) => {
+      const button = Object.assign(document.createElement("button"), { textContent: title });
+      button.onclick = async () => {
+        try {
+          if (labelling.waiting.length) throw new Error("wait until all is saved");
+          labelling.track.state = (await post(`tracks/${track.id}/state`, { state: name })).state;
+          state();
+        } catch (error) { told("saving", error.message, true); }
+      };
+      return button;
+    }), " ", links[0], " ", links[1], ...more);
+  }
+
+  // A file of another tool, or of `ethocaffe predict`: its bouts come into one's own labelling.
+  function taking(track) {
+    const file = Object.assign(document.createElement("input"), { type: "file", accept: ".csv,.tsv,.boris,.json,.nwb" });
+    file.onchange = async () => {
+      try {
+        if (labelling.waiting.length) throw new Error("wait until all is saved");
+        const { bouts } = await upload(`tracks/${track}/import?name=${encodeURIComponent(file.files[0].name)}`, file.files[0]);
+        await open(track);
+        told("saving", `${bouts} bouts taken from the file`);
+      } catch (error) { told("saving", error.message, true); }
+    };
+    const label = text("label", "Take bouts from a file ");
+    label.className = "hint";
+    label.append(file);
+    return label;
+  }
+
+  async function tracks() {
+    const found = await get(`videos/${number}/tracks`);
+    const choice = find("[data-do=track]");
+    choice.replaceChildren(...found.map((one) => Object.assign(document.createElement("option"), { value: one.id, textContent: one.mine ? "yours" : `${one.author ?? one.name} (${one.state})` })));
+    choice.value = own.id;
+    choice.onchange = () => open(Number(choice.value)).then(() => choice.blur());
+  }
+
+  function jump(by) {
+    const edges = [...new Set(labelling.sorted().flatMap((one) => [one.start, one.stop]))].sort((a, b) => a - b);
+    const next = by > 0 ? edges.find((one) => one > player.frame) : edges.findLast((one) => one < player.frame);
+    if (next !== undefined) { player.video.pause(); player.go(next); }
+  }
+
+  // The next stretch that nobody looked at, or of which the model is not sure.
+  function doubtful(by) {
+    const looked = labelling.sorted();
+    const gaps = [];
+    let at = 0;
+    for (const one of looked) { if (one.start > at) gaps.push(at); at = Math.max(at, one.stop); }
+    if (at < video.frames) gaps.push(at);
+    const unsure = timeline.others.filter((one) => one.confidence != null && one.confidence < 0.6).map((one) => one.start);
+    const places = [...gaps, ...unsure].sort((a, b) => a - b);
+    const next = by > 0 ? places.find((one) => one > player.frame) : places.findLast((one) => one < player.frame);
+    if (next !== undefined) { player.video.pause(); player.go(next); }
+  }
+
+  const actions = {
+    play: () => player.toggle(), back: () => player.step(-1), on: () => player.step(1), back10: () => player.step(-10), on10: () => player.step(10),
+    first: () => player.step(-Infinity), last: () => player.step(Infinity), faster: () => speed(1), slower: () => speed(-1),
+    bout: () => { const bout = labelling.bouts.get(chosen); if (bout) { player.go(bout.start); player.toggle(bout.stop); } },
+    erase: () => { if (chosen) labelling.erase(chosen); }, split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
+    undo: () => { stopPainting(true); labelling.undo(); }, redo: () => { stopPainting(true); labelling.redo(); },
+    nextEdge: () => jump(1), previousEdge: () => jump(-1), nextDoubt: () => doubtful(1), previousDoubt: () => doubtful(-1),
+    zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); timeline.draw(); },
+    help: () => document.getElementById("keys").showModal(),
+  };
+
+  function speed(by) {
+    const choice = find("[data-do=speed]");
+    choice.selectedIndex = Math.max(0, Math.min(choice.options.length - 1, choice.selectedIndex + by));
+    player.video.playbackRate = Number(choice.value);
+  }
+
+  function key(event) {
+    if (event.target.matches("input, select, textarea") || document.getElementById("keys").open) return;
+    const action = keyOf(event);
+    const lane = !action && !event.ctrlKey && !event.metaKey && !event.altKey && lanes.find((one) => one.key && one.key === event.key.toLowerCase());
+    if (!action && !lane) return;
+    if (event.target.matches("button, a") && [" ", "Enter"].includes(event.key)) return;
+    event.preventDefault();
+    if (lane && !event.repeat) paint(lane.name);
+    if (action) actions[action]();
+  }
+
+  find(".controls").addEventListener("click", (event) => actions[event.target.dataset.do]?.());
+  find("[data-do=speed]").onchange = () => speed(0);
+  player.video.addEventListener("play", () => { find("[data-do=play]").textContent = "Stop"; });
+  player.video.addEventListener("pause", () => { const button = find("[data-do=play]"); if (button) button.textContent = "Play"; });
+  document.addEventListener("keydown", key);
+  const stay = (event) => { if (labelling?.waiting.length) event.preventDefault(); };
+  addEventListener("beforeunload", stay);
+  let active = 0;
+  const busy = () => { active = Date.now(); };
+  for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, busy);
+  const worked = setInterval(() => { if (Date.now() - active < 1000 * WORK || player.playing) post(`videos/${number}/work`, { seconds: WORK }).catch(() => {}); }, 1000 * WORK);
+  fillKeys(document.getElementById("keys"), lanes);
+  behaviours();
+  player.go(0);
+  await Promise.all([open(own.id), tracks()]);
+  return () => {
+    clearInterval(worked);
+    document.removeEventListener("keydown", key);
+    for (const kind of ["keydown", "pointerdown"]) document.removeEventListener(kind, busy);
+    removeEventListener("beforeunload", stay);
+    player.video.removeAttribute("src");
+    player.video.load();
+  };
+}
+
+function link(href, textContent) { return Object.assign(document.createElement("a"), { href, textContent }); }
+function text(tag, textContent) { return Object.assign(document.createElement(tag), { textContent }); }
+function cell(inside) { const made = document.createElement("td"); made.append(inside); return made; }

@@ -1,0 +1,50 @@
+// The keys, in one table: what is pressed, what is done, and what `?` says of it.
+export const KEYS = [
+  [" ", "play", "play and stop"],
+  ["ArrowLeft", "back", "a frame back; with Shift ten"],
+  ["ArrowRight", "on", "a frame on; with Shift ten"],
+  ["Shift+ArrowLeft", "back10"],
+  ["Shift+ArrowRight", "on10"],
+  ["Home", "first", "the first frame"],
+  ["End", "last", "the last frame"],
+  [",", "slower", "slower"],
+  [".", "faster", "faster"],
+  ["Enter", "bout", "play the chosen bout"],
+  ["Delete", "erase", "erase the chosen bout: not annotated again"],
+  ["Backspace", "erase"],
+  ["/", "split", "split the chosen bout at this frame"],
+  ["&", "merge", "join the chosen bout with the next one of its behaviour"],
+  ["Ctrl+z", "undo", "undo"],
+  ["Ctrl+Shift+z", "redo", "redo"],
+  ["Ctrl+y", "redo"],
+  ["]", "nextEdge", "to the next edge of a bout"],
+  ["[", "previousEdge", "to the one before"],
+  ["PageDown", "nextDoubt", "to the next stretch that is not annotated, or of which the model is not sure"],
+  ["PageUp", "previousDoubt", "to the one before"],
+  ["+", "zoomIn", "zoom in"],
+  ["-", "zoomOut", "zoom out"],
+  ["Escape", "cancel", "stop painting without a bout; choose none"],
+  ["?", "help", "these keys"],
+];
+const NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", "Ctrl+z": "Ctrl Z", "Ctrl+Shift+z": "Ctrl Shift Z" };
+
+export function keyOf(event) {
+  const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const arrow = letter.startsWith("Arrow") || letter === "z";
+  const pressed = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.shiftKey && arrow ? "Shift+" : ""}${letter}`;
+  return KEYS.find(([key]) => key === pressed)?.[1];
+}
+
+export function fillKeys(dialog, lanes) {
+  const row = (key, what) => {
+    const made = document.createElement("tr");
+    made.append(document.createElement("td"), document.createElement("td"));
+    made.firstChild.append(Object.assign(document.createElement("kbd"), { textContent: NAMES[key] ?? key }));
+    made.lastChild.textContent = what;
+    return made;
+  };
+  const table = document.createElement("table");
+  table.append(...lanes.filter((lane) => lane.key).map((lane) => row(lane.key, `${lane.title}: start, and stop`)), ...KEYS.filter((one) => one[2]).map(([key, , what]) => row(key, what)));
+  const close = Object.assign(document.createElement("button"), { textContent: "Close", onclick: () => dialog.close() });
+  dialog.replaceChildren(Object.assign(document.createElement("h1"), { textContent: "Keys" }), table, close);
+}

@@ -1,0 +1,191 @@
+// A labelling being edited: its bouts, undo and redo, and saving that survives a lost connection.
+//
+// A bout is frames [start, stop) of a behaviour; behaviour "" is *none of these*: looked at, and nothing to label.
+// What no bout covers is not annotated. On the server "" is the spans that were looked at and have no bout.
+import { post } from "./api.js";
+
+const RETRY = [1000, 2000, 5000, 10000];
+const MOST = 2000; // edits in a request
+let counter = 0;
+const newName = () => `${Date.now().toString(36)}-${(counter++).toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+
+export class Labelling {
+  constructor(track, frames, exclusive, told) {
+    this.track = track;
+    this.frames = frames;
+    this.exclusive = exclusive;
+    this.told = told; // called with ("changed") and ("saving", text, bad)
+    this.bouts = new Map();
+    for (const bout of track.bouts) this.bouts.set(bout.id, { ...bout });
+    for (const [start, stop] of without(track.annotated, track.bouts)) {
+      const id = newName();
+      this.bouts.set(id, { id, behaviour: "", start, stop, comment: "" });
+    }
+    this.undone = [];
+    this.done = [];
+    this.key = `unsaved ${location.pathname} ${track.id}`;
+    this.waiting = JSON.parse(localStorage.getItem(this.key) || "[]");
+    this.sending = null;
+    for (const edit of this.waiting) this.#replay(edit);
+    if (this.waiting.length) this.#send(0);
+  }
+
+  get editable() { return this.track.mine && ["draft", "returned"].includes(this.track.state); }
+
+  sorted() { return [...this.bouts.values()].sort((a, b) => a.start - b.start || a.stop - b.stop); }
+
+  // Make frames [start, stop) a bout of a behaviour; in an exclusive project others give way. Returns its id.
+  paint(behaviour, start, stop) {
+    const id = newName();
+    this.change([...this.#makeRoom(behaviour, start, stop, id), { before: null, after: { id, behaviour, start, stop, comment: "" } }]);
+    return id;
+  }
+
+  erase(id) { const bout = this.bouts.get(id); if (bout) this.change([{ before: bout, after: null }]); }
+
+  // Move a bout's edges; others give way as for a new one.
+  move(id, start, stop) {
+    const bout = this.bouts.get(id);
+    if (!bout || start >= stop || (start === bout.start && stop === bout.stop)) return;
+    this.change([...this.#makeRoom(bout.behaviour, start, stop, id), { before: bout, after: { ...bout, start, stop } }]);
+  }
+
+  rename(id, behaviour) {
+    const bout = this.bouts.get(id);
+    if (bout && bout.behaviour !== behaviour) this.change([{ before: bout, after: { ...bout, behaviour } }]);
+  }
+
+  comment(id, comment) {
+    const bout = this.bouts.get(id);
+    if (bout && bout.comment !== comment) this.change([{ before: bout, after: { ...bout, comment } }]);
+  }
+
+  split(id, frame) {
+    const bout = this.bouts.get(id);
+    if (!bout || frame <= bout.start || frame >= bout.stop) return;
+    const rest = { ...bout, id: newName(), start: frame };
+    this.change([{ before: bout, after: { ...bout, stop: frame } }, { before: null, after: rest }]);
+  }
+
+  // Join a bout with the next one of its behaviour.
+  merge(id) {
+    const bout = this.bouts.get(id);
+    const next = bout && this.sorted().find((one) => one.behaviour === bout.behaviour && one.start >= bout.stop);
+    if (!next) return;
+    const room = this.exclusive ? this.#makeRoom(bout.behaviour, bout.stop, next.start, id).filter((one) => one.before.id !== next.id) : [];
+    this.change([...room, { before: next, after: null }, { before: bout, after: { ...bout, stop: next.stop } }]);
+  }
+
+  change(changes) {
+    if (!this.editable || !changes.length) return;
+    const kept = changes.map(({ before, after }) => ({ before: before && { ...before }, after: after && { ...after } }));
+    this.done.push(kept);
+    this.undone.length = 0;
+    this.#apply(kept);
+  }
+
+  undo() { this.#travel(this.done, this.undone, (one) => one.map(({ before, after }) => ({ before: after, after: before })).reverse()); }
+  redo() { this.#travel(this.undone, this.done, (one) => one); }
+
+  #travel(from, to, turned) {
+    const one = this.editable && from.pop();
+    if (!one) return;
+    to.push(one);
+    this.#apply(turned(one));
+  }
+
+  #makeRoom(behaviour, start, stop, own) {
+    const out = [];
+    for (const bout of this.bouts.values()) {
+      if (bout.id === own || bout.stop <= start || bout.start >= stop) continue;
+      if (!this.exclusive && bout.behaviour !== behaviour && bout.behaviour !== "" && behaviour !== "") continue;
+      const left = bout.start < start && { ...bout, stop: start };
+      const right = bout.stop > stop && { ...bout, start: stop };
+      out.push({ before: bout, after: left || right || null });
+      if (left && right) out.push({ before: null, after: { ...right, id: newName() } });
+    }
+    return out;
+  }
+
+  #apply(changes) {
+    const edits = [];
+    for (const { before, after } of changes) {
+      if (before && !after) this.bouts.delete(before.id);
+      if (after) this.bouts.set(after.id, { ...after });
+      if (before?.behaviour && !(after?.behaviour)) edits.push({ edit: newName(), action: "delete", id: before.id });
+      if (after?.behaviour) {
+        const { id, behaviour, start, stop, comment } = after;
+        edits.push({ edit: newName(), action: "put", bout: { id, behaviour, start, stop, comment: comment || "" } });
+      }
+    }
+    edits.push({ edit: newName(), action: "annotated", spans: union([...this.bouts.values()].map((one) => [one.start, one.stop])) });
+    this.waiting.push(...edits);
+    this.#keep();
+    this.told("changed");
+    this.#send(0);
+  }
+
+  // What was kept in this browser and had not reached the server is shown again.
+  #replay(edit) {
+    if (edit.action === "put") this.bouts.set(edit.bout.id, { ...edit.bout });
+    if (edit.action === "delete") this.bouts.delete(edit.id);
+    if (edit.action !== "annotated") return;
+    for (const bout of [...this.bouts.values()]) if (!bout.behaviour) this.bouts.delete(bout.id);
+    for (const [start, stop] of without(edit.spans, [...this.bouts.values()])) {
+      const id = newName();
+      this.bouts.set(id, { id, behaviour: "", start, stop, comment: "" });
+    }
+  }
+
+  #keep() {
+    try { localStorage.setItem(this.key, JSON.stringify(this.waiting)); } catch { /* full: still in memory */ }
+    if (!this.waiting.length) localStorage.removeItem(this.key);
+  }
+
+  async #send(tries) {
+    if (this.sending || !this.waiting.length) return;
+    this.sending = this.waiting.slice(0, MOST);
+    if (!tries) this.told("saving", "Saving…");
+    try {
+      const { version } = await post(`tracks/${this.track.id}/edits`, { edits: this.sending });
+      this.track.version = version;
+      this.waiting.splice(0, this.sending.length);
+      this.#keep();
+      this.sending = null;
+      if (this.waiting.length) this.#send(0);
+      else this.told("saving", "All saved");
+    } catch (error) {
+      this.sending = null;
+      const refused = error.status >= 400 && error.status < 500 && error.status !== 429;
+      const what = refused ? error.message : "no connection";
+      this.told("saving", `Not saved: ${what}. ${this.waiting.length} changes are kept in this browser.`, true);
+      if (!refused) setTimeout(() => this.#send(tries + 1), RETRY[Math.min(tries, RETRY.length - 1)]);
+    }
+  }
+}
+
+export function union(spans) {
+  const out = [];
+  for (const [start, stop] of [...spans].sort((a, b) => a[0] - b[0])) {
+    const last = out[out.length - 1];
+    if (last && start <= last[1]) last[1] = Math.max(last[1], stop);
+    else out.push([start, stop]);
+  }
+  return out;
+}
+
+// Spans less the frames of bouts.
+export function without(spans, bouts) {
+  const holes = union(bouts.filter((one) => one.behaviour).map((one) => [one.start, one.stop]));
+  const out = [];
+  for (const [start, stop] of union(spans.map((one) => [...one]))) {
+    let at = start;
+    for (const [from, to] of holes) {
+      if (to <= at || from >= stop) continue;
+      if (from > at) out.push([at, from]);
+      at = Math.max(at, to);
+    }
+    if (at < stop) out.push([at, stop]);
+  }
+  return out;
+}

@@ -1,0 +1,194 @@
+// The timeline: a lane per behaviour, drawn on a canvas, only what is in sight.
+const LANE = 22, TOP = 22, LEFT = 96, EDGE = 6, STRIP = 5;
+
+export class Timeline {
+  constructor(canvas, frames, fps, lanes, told) {
+    Object.assign(this, { canvas, frames, fps, lanes, told });
+    this.start = 0; // first frame in sight
+    this.span = frames; // frames in sight
+    this.frame = 0;
+    this.bouts = []; // sorted by start
+    this.others = []; // of a model or another person, sorted: shown as strips
+    this.chosen = null;
+    this.painting = null; // {behaviour, from}
+    this.drag = null;
+    this.context = canvas.getContext("2d");
+    canvas.style.height = `${TOP + LANE * lanes.length + 4}px`;
+    new ResizeObserver(() => this.draw()).observe(canvas);
+    canvas.addEventListener("pointerdown", (event) => this.#down(event));
+    canvas.addEventListener("pointermove", (event) => this.#move(event));
+    canvas.addEventListener("pointerup", (event) => this.#up(event));
+    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    this.drawn = 0; // how often, for whoever measures
+  }
+
+  x(frame) { return LEFT + ((frame - this.start) / this.span) * (this.canvas.clientWidth - LEFT); }
+  at(x) { return this.start + ((x - LEFT) / (this.canvas.clientWidth - LEFT)) * this.span; }
+
+  zoom(by, around = this.frame) {
+    const span = Math.max(20, Math.min(this.frames, this.span * by));
+    this.start = around - ((around - this.start) / this.span) * span;
+    this.span = span;
+    this.#inside();
+    this.draw();
+  }
+
+  pan(frames) { this.start += frames; this.#inside(); this.draw(); }
+
+  // Keep a frame in sight.
+  follow(frame) {
+    this.frame = frame;
+    if (frame < this.start || frame >= this.start + this.span) this.start = frame - this.span / 4;
+    this.#inside();
+    this.draw();
+  }
+
+  #inside() { this.start = Math.max(0, Math.min(this.start, this.frames - this.span)); }
+
+  draw() {
+    if (this.asked) return;
+    this.asked = requestAnimationFrame(() => { this.asked = 0; this.#paint(); });
+  }
+
+  #paint() {
+    const { canvas, context: pen } = this;
+    const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    this.#ticks(pen, width, height);
+    pen.save();
+    pen.beginPath();
+    pen.rect(LEFT, 0, width - LEFT, height);
+    pen.clip();
+    this.#boxes(pen, this.others, (lane) => [TOP + LANE * lane + LANE - STRIP - 1, STRIP], 0.55);
+    this.#boxes(pen, this.bouts, (lane) => [TOP + LANE * lane + 3, LANE - 6 - (this.others.length ? STRIP : 0)], 1);
+    if (this.painting) {
+      const lane = this.lanes.findIndex((one) => one.name === this.painting.behaviour);
+      const [from, to] = [Math.min(this.painting.from, this.frame), Math.max(this.painting.from, this.frame) + 1];
+      pen.fillStyle = this.lanes[lane].colour;
+      pen.globalAlpha = 0.6;
+      pen.fillRect(this.x(from), TOP + LANE * lane + 3, this.x(to) - this.x(from), LANE - 6);
+      pen.globalAlpha = 1;
+    }
+    const [left, right] = [this.x(this.frame), this.x(this.frame + 1)];
+    pen.fillStyle = "#0007";
+    pen.fillRect(left, 0, Math.max(right - left, 1.5), height);
+    pen.restore();
+    this.drawn += 1;
+  }
+
+  #ticks(pen, width, height) {
+    const seconds = this.span / this.fps;
+    const steps = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
+    const step = steps.find((one) => seconds / one <= 12) || 14400;
+    pen.font = "11px system-ui, sans-serif";
+    pen.textBaseline = "middle";
+    for (let tick = Math.ceil(this.start / this.fps / step) * step; tick <= (this.start + this.span) / this.fps; tick += step) {
+      const x = this.x(tick * this.fps);
+      pen.fillStyle = "#e4e4e4";
+      pen.fillRect(x, TOP - 4, 1, height);
+      pen.fillStyle = "#5a5a5a";
+      pen.fillText(clock(tick, step < 1), x + 3, 10);
+    }
+    this.lanes.forEach((lane, index) => {
+      const y = TOP + LANE * index;
+      pen.fillStyle = "#d5d5d5";
+      pen.fillRect(0, y, width, 1);
+      pen.fillStyle = "#1c1c1c";
+      pen.fillText(`${lane.key ? `${lane.key}  ` : ""}${lane.title}`, 6, y + LANE / 2, LEFT - 14);
+    });
+  }
+
+  #boxes(pen, bouts, place, alpha) {
+    const index = Object.fromEntries(this.lanes.map((lane, at) => [lane.name, at]));
+    const end = this.start + this.span;
+    const drawnTo = this.lanes.map(() => -1); // boxes of a lane that fall on a pixel that is filled need not be drawn
+    for (let at = firstAfter(bouts, this.start); at < bouts.length && bouts[at].start < end; at += 1) {
+      const bout = bouts[at], lane = index[bout.behaviour];
+      if (lane === undefined) continue;
+      const left = this.x(bout.start), right = Math.max(this.x(bout.stop), left + 1);
+      if (right <= drawnTo[lane]) continue;
+      drawnTo[lane] = Math.floor(right);
+      const [y, height] = place(lane);
+      pen.globalAlpha = alpha * (bout.confidence == null ? 1 : 0.25 + 0.75 * bout.confidence);
+      pen.fillStyle = this.lanes[lane].colour;
+      pen.fillRect(left, y, right - left, height);
+      pen.globalAlpha = 1;
+      if (bout.id === this.chosen && bouts === this.bouts) {
+        pen.strokeStyle = "#1c1c1c";
+        pen.lineWidth = 2;
+        pen.strokeRect(left, y, right - left, height);
+      }
+    }
+  }
+
+  // The bout at a place, and which of its edges is near (-1, 1; 0 for none).
+  #hit(event) {
+    const lane = this.lanes[Math.floor((event.offsetY - TOP) / LANE)];
+    if (!lane || event.offsetX < LEFT) return null;
+    let found = null;
+    for (const bout of this.bouts) {
+      if (bout.behaviour !== lane.name) continue;
+      const left = this.x(bout.start), right = this.x(bout.stop);
+      if (event.offsetX < left - EDGE || event.offsetX > right + EDGE) continue;
+      const edge = Math.abs(event.offsetX - right) <= EDGE ? 1 : Math.abs(event.offsetX - left) <= EDGE ? -1 : 0;
+      if (!found || edge === 0 || found.edge !== 0) found = { bout, edge };
+    }
+    return found;
+  }
+
+  #down(event) {
+    this.canvas.setPointerCapture(event.pointerId);
+    const hit = this.#hit(event);
+    if (hit && hit.edge && this.told("editable")) this.drag = { ...hit };
+    else this.told("go", Math.floor(this.at(event.offsetX)));
+    this.chosen = hit ? hit.bout.id : null;
+    this.told("chosen", this.chosen);
+    this.draw();
+  }
+
+  #move(event) {
+    if (this.drag) {
+      const frame = Math.max(0, Math.min(this.frames, Math.round(this.at(event.offsetX))));
+      const { bout, edge } = this.drag;
+      this.drag.start = edge < 0 ? Math.min(frame, bout.stop - 1) : bout.start;
+      this.drag.stop = edge > 0 ? Math.max(frame, bout.start + 1) : bout.stop;
+      this.told("go", edge < 0 ? this.drag.start : this.drag.stop - 1);
+    } else if (event.buttons & 1) this.told("go", Math.floor(this.at(event.offsetX)));
+    else this.canvas.style.cursor = this.#hit(event)?.edge ? "ew-resize" : "default";
+  }
+
+  #up() {
+    const { drag } = this;
+    this.drag = null;
+    if (drag && drag.start !== undefined) this.told("moved", drag.bout.id, drag.start, drag.stop);
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      this.pan(((event.deltaX || event.deltaY) / this.canvas.clientWidth) * this.span);
+    } else this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.at(event.offsetX));
+  }
+}
+
+export function clock(seconds, fine = false) {
+  const whole = Math.floor(seconds + 1e-9), hours = Math.floor(whole / 3600);
+  const text = `${String(Math.floor(whole / 60) % 60).padStart(hours ? 2 : 1, "0")}:${String(whole % 60).padStart(2, "0")}`;
+  return (hours ? `${hours}:` : "") + text + (fine ? (seconds % 1).toFixed(1).slice(1) : "");
+}
+
+// The first of bouts, sorted by start, from which on one may reach behind a frame: the longest reaches back that far.
+function firstAfter(bouts, frame) {
+  const reach = bouts.reach ?? (bouts.reach = bouts.reduce((most, one) => Math.max(most, one.stop - one.start), 0));
+  let low = 0, high = bouts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (bouts[middle].start < frame - reach) low = middle + 1; else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,116 @@
+"""Who is asking, and what they may do."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, HTTPException, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from annotation import secrets
+from annotation.database import Database
+from annotation.tables import ROLES, Login, Member, Project, Token, Track, User, Video
+
+COOKIE, CSRF = "ethocaffe_login", "X-CSRF-Token"
+DAYS = 14  # that a browser stays signed in
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Person(NamedTuple):
+    """Who is asking. csrf: what a browser's changes carry; None for a program with a token."""
+
+    id: int
+    name: str
+    admin: bool
+    csrf: str | None
+
+
+def database_of(request: Request) -> Database:
+    """The server's database."""
+    return request.app.state.database
+
+
+DatabaseOf = Annotated[Database, Depends(database_of)]
+
+
+def person_of(request: Request, database: DatabaseOf) -> Person:
+    """The person behind a request's cookie or `Authorization: Bearer` token. 401 where there is none, 403 for a change
+    that another site's page might have sent."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and secret:
+        return _by_token(database, secret.strip())
+    secret = request.cookies.get(COOKIE, "")
+    with database.reading() as session:
+        login = session.get(Login, secrets.digest(secret)) if secret else None
+        if login is None or login.expires < time.time():
+            raise HTTPException(401, "sign in first")
+        user = session.get_one(User, login.user_id)
+        if request.method not in SAFE and request.headers.get(CSRF) != login.csrf:
+            raise HTTPException(403, f"a change needs the header {CSRF} that GET /api/me tells")
+        return Person(user.id, user.name, user.admin, login.csrf)
+
+
+PersonOf = Annotated[Person, Depends(person_of)]
+
+
+def _by_token(database: Database, secret: str) -> Person:
+    with database.reading() as session:
+        token = session.scalar(select(Token).where(Token.digest == secrets.digest(secret)))
+        if token is None:
+            raise HTTPException(401, "this token is not known; make another one")
+        user = session.get_one(User, token.user_id)
+        return Person(user.id, user.name, user.admin, None)
+
+
+def role_of(session: Session, person: Person, project_id: int) -> str | None:
+    """The role in a project; an admin manages all."""
+    if person.admin:
+        return ROLES[-1]
+    member = session.get(Member, (project_id, person.id))
+    return member.role if member else None
+
+
+def project_for(session: Session, person: Person, project_id: int, role: str = ROLES[0]) -> Project:
+    """A project, for whom has at least that role in it. 404 for strangers, who must not learn that it exists."""
+    project = session.get(Project, project_id) if 0 < project_id < 2**31 else None
+    own = role_of(session, person, project_id) if project else None
+    if project is None or own is None:
+        raise HTTPException(404, "there is no such project, or you are not in it")
+    if ROLES.index(own) < ROLES.index(role):
+        raise HTTPException(403, f"only {role}s may do this, and you are {own} in this project")
+    return project
+
+
+def video_for(session: Session, person: Person, video_id: int, role: str = ROLES[0]) -> tuple[Video, Project]:
+    """A video and its project, by the rules of `project_for`."""
+    video = session.get(Video, video_id) if 0 < video_id < 2**31 else None
+    if video is None or role_of(session, person, video.project_id) is None:
+        raise HTTPException(404, "there is no such video, or you are not in its project")
+    return video, project_for(session, person, video.project_id, role)
+
+
+def track_for(session: Session, person: Person, track_id: int) -> tuple[Track, Video, Project]:
+    """A labelling with its video and project, for whom may see it."""
+    track = session.get(Track, track_id) if 0 < track_id < 2**31 else None
+    video = session.get_one(Video, track.video_id) if track else None
+    role = role_of(session, person, video.project_id) if video else None
+    if track is None or video is None or role is None or not may_see(session, person, track, role):
+        raise HTTPException(404, "there is no such labelling, or you may not see it")
+    return track, video, session.get_one(Project, video.project_id)
+
+
+def may_see(session: Session, person: Person, track: Track, role: str) -> bool:
+    """Own labellings always; others' unless one's assignment to that video is blind and not handed in."""
+    from annotation.tables import MODEL, Assignment
+
+    if track.author_id == person.id:
+        return True
+    blind = session.scalar(
+        select(Assignment.blind).where(Assignment.video_id == track.video_id, Assignment.user_id == person.id)
+    )
+    if not blind:
+        return track.kind == MODEL or role != "annotator" or track.state == "accepted"
+    own = session.scalar(select(Track).where(Track.video_id == track.video_id, Track.author_id == person.id))
+    return own is not None and own.state != "draft"

@@ -1,0 +1,93 @@
+"""From datasets to projects: behaviours from classes.txt, and every video with the times of its frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from annotation import footage, secrets
+from annotation.database import Database
+from annotation.tables import Invitation, Project, User, Video
+from data_prep import dataset as datasets
+from data_prep import video as videos
+from data_prep.errors import InputError, warn
+from data_prep.progress import Progress
+
+HOURS = 24  # that an administrator's invitation holds
+# Okabe and Ito's colours, as in the plots.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#8A8A8A")
+
+
+def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> None:
+    """Make a project of each dataset that is none yet, and bring its videos up to date.
+
+    A video that cannot be read is left out with a warning. Raises InputError for a dataset that is wrong, or two of
+    the same name.
+    """
+    for path in given:
+        folder = Path(path).resolve()
+        dataset = datasets.open_dataset(folder)
+        with database.writing() as session:
+            project = session.scalar(select(Project).where(Project.folder == str(folder)))
+            if project is None:
+                taken = session.scalar(select(Project).where(Project.name == folder.name))
+                if taken is not None:
+                    raise InputError(f"{path}: there is another project of the name {folder.name!r}, {taken.folder}")
+                project = Project(name=folder.name, folder=str(folder), behaviours=behaviours(dataset.classes))
+                session.add(project)
+                session.flush()
+            number = project.id
+            known = {one.stem: one.bytes for one in session.scalars(select(Video).where(Video.project_id == number))}
+        new = [
+            file
+            for stem, file in dataset.videos.items()
+            if known.get(stem) != file.stat().st_size or not footage.times_file(folder, stem).is_file()
+        ]
+        with Progress(len(new), "videos", f"{folder.name}: checking", quiet) as progress:
+            for file in new:
+                try:
+                    _register(database, number, folder, file)
+                except InputError as error:
+                    warn(str(error))
+                progress.update()
+
+
+def _register(database: Database, project_id: int, folder: Path, file: Path) -> None:
+    info = videos.probe(file)
+    times = footage.keep_times(folder, file)
+    shown = footage.playable(folder, file, lambda _: None)
+    with database.writing() as session:
+        found = session.scalar(select(Video).where(Video.project_id == project_id, Video.stem == file.stem))
+        video = found or Video(project_id=project_id, stem=file.stem)
+        video.file, video.bytes, video.playable = file.name, file.stat().st_size, str(shown.relative_to(folder))
+        video.frames, video.fps, video.width, video.height = len(times), info.fps, info.width, info.height
+        session.add(video)
+
+
+def behaviours(classes: Sequence[str]) -> list[dict[str, str]]:
+    """Behaviours with a key and a colour each: the first letter of the name that is free, else a digit."""
+    out: list[dict[str, str]] = []
+    taken: set[str] = set()
+    for index, name in enumerate(classes):
+        free = [letter for letter in (*name.lower(), *"1234567890") if letter.isalnum() and letter not in taken]
+        key = free[0] if free else ""
+        taken.add(key)
+        out.append({"name": name, "key": key, "colour": COLOURS[index % len(COLOURS)]})
+    return out
+
+
+def admin_invitation(session: Session) -> str:
+    """A secret that makes one person an administrator."""
+    secret = secrets.new_secret()
+    expires = time.time() + 3600 * HOURS
+    session.add(Invitation(digest=secrets.digest(secret), project_id=None, role="manager", expires=expires))
+    return secret
+
+
+def has_people(session: Session) -> bool:
+    """Whether anybody is there yet."""
+    return session.scalar(select(User.id).limit(1)) is not None

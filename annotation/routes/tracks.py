@@ -1,0 +1,234 @@
+"""Labellings: reading, changing, handing in, reviewing, their history, and taking them out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from annotation import edits, exports, models, secrets
+from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
+from annotation.tables import Bout, Edit, Track, User, Video
+from data_prep import formats
+from data_prep.errors import InputError
+
+router = APIRouter(prefix="/api", tags=["labellings"])
+Id = Annotated[int, Path(ge=1, lt=2**31)]
+MOST_BYTES = 32 << 20  # of an annotation file
+
+
+class StateBody(BaseModel):
+    """What becomes of a labelling: its author hands it in or takes it back, an expert accepts or returns it."""
+
+    state: Literal["draft", "submitted", "accepted", "returned"]
+
+
+@router.get("/tracks/{track_id}")
+def track(track_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
+    """A labelling with its bouts, by their start."""
+    with database.reading() as session:
+        found, _, _ = track_for(session, person, track_id)
+        bouts = session.scalars(select(Bout).where(Bout.track_id == found.id).order_by(Bout.start, Bout.id))
+        return {**track_json(session, found, person), "bouts": [edits.as_json(one) for one in bouts]}
+
+
+@router.post("/tracks/{track_id}/edits")
+def change(track_id: Id, body: edits.Changes, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
+    """Change one's own labelling: all of the request or, where something is wrong, nothing.
+
+    A change whose name was there before is not done again, so a request whose answer was lost can be repeated.
+    """
+    with database.writing() as session:
+        found, video, project = track_for(session, person, track_id)
+        _must_be_open(found, person)
+        return {"version": edits.apply(session, found, video, project, person.id, body.edits)}
+
+
+@router.post("/tracks/{track_id}/state")
+def change_state(track_id: Id, body: StateBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
+    """Hand in, take back, accept or return a labelling. What is accepted becomes the dataset's labels of the video."""
+    with database.writing() as session:
+        found, video, project = track_for(session, person, track_id)
+        if body.state in ("accepted", "returned"):
+            project_for(session, person, project.id, "expert")
+            if found.author_id == person.id and not person.admin:
+                raise HTTPException(403, "somebody else reviews a labelling, not its author")
+            allowed: tuple[str, ...] = ("submitted", "accepted")
+        else:
+            if found.author_id != person.id:
+                raise HTTPException(403, "only its author hands a labelling in or takes it back")
+            allowed = ("draft", "returned") if body.state == "submitted" else ("submitted", "returned", "draft")
+        if found.state not in allowed:
+            raise HTTPException(409, f"this labelling is {found.state}, so it cannot become {body.state}")
+        before, found.state = found.state, body.state
+        found.version += 1
+        session.add(
+            Edit(
+                track_id=found.id,
+                user_id=person.id,
+                edit=f"state-{found.version}",
+                action="state",
+                before={"state": before},
+                after={"state": body.state},
+            )
+        )
+        if body.state == "accepted":
+            session.flush()
+            models.write_labels(session, found, video, project)
+        return track_json(session, found, person)
+
+
+@router.get("/tracks/{track_id}/history")
+def history(
+    track_id: Id,
+    person: PersonOf,
+    database: DatabaseOf,
+    after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    most: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> list[dict[str, Any]]:
+    """Who changed what, oldest first, after the entry of that number."""
+    with database.reading() as session:
+        found, _, _ = track_for(session, person, track_id)
+        rows = session.execute(
+            select(Edit, User.name).join(User, User.id == Edit.user_id)
+            .where(Edit.track_id == found.id, Edit.id > after).order_by(Edit.id).limit(most)
+        )  # fmt: skip
+        return [
+            {"id": edit.id, "by": name, "at": edit.at, "action": edit.action, "before": edit.before,
+             "after": edit.after}
+            for edit, name in rows
+        ]  # fmt: skip
+
+
+@router.get("/tracks/{track_id}/export", response_class=Response)
+def export(
+    track_id: Id,
+    person: PersonOf,
+    database: DatabaseOf,
+    kind: Annotated[str, Query(max_length=40)] = "labels",
+) -> Response:
+    """A labelling as a file: `labels`, as in a dataset, or another format that `ethocaffe convert` writes."""
+    if kind not in ("labels", *formats.writable()):
+        raise HTTPException(422, f"there is no format {kind!r}; there are {', '.join(formats.writable())}")
+    with database.reading() as session:
+        found, video, project = track_for(session, person, track_id)
+        try:
+            content, ending = exports.export(session, found, video, project, kind)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from None
+    headers = {"Content-Disposition": f'attachment; filename="{kind}_{found.id}{ending}"'}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/tracks/{track_id}/import")
+async def take(
+    track_id: Id,
+    request: Request,
+    person: PersonOf,
+    database: DatabaseOf,
+    name: Annotated[str, Query(max_length=200)] = "given.csv",
+) -> dict[str, Any]:
+    """Put a file's bouts into one's own labelling, as drafts: of any format that `ethocaffe convert` reads. The body is
+    the file; `name` its name, whose ending may say what it is."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise HTTPException(413, f"annotation files of up to {MOST_BYTES >> 20} MB are taken")
+    return await run_in_threadpool(_take, database, person, track_id, bytes(content), name)
+
+
+def _take(database: Any, person: Person, track_id: int, content: bytes, name: str) -> dict[str, Any]:
+    with database.writing() as session:
+        found, video, project = track_for(session, person, track_id)
+        _must_be_open(found, person)
+        try:
+            given = exports.read(content, name, video, project)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from None
+        mark = secrets.new_secret()[:8]
+        changes: list[Any] = [
+            edits.Put(
+                edit=f"i{mark}-{index}",
+                action="put",
+                bout=edits.BoutBody(
+                    id=f"i{mark}-{index}", behaviour=one.behaviour, start=one.start, stop=one.stop,
+                    comment=one.comment[:2000], confidence=one.confidence,
+                ),
+            )
+            for index, one in enumerate(given.bouts)
+        ]  # fmt: skip
+        spans = [*((start, stop) for start, stop in found.annotated), *given.annotated]
+        if spans:
+            changes.append(edits.Annotated_(edit=f"i{mark}-spans", action="annotated", spans=spans))
+        version = edits.apply(session, found, video, project, person.id, changes) if changes else found.version
+        return {"version": version, "bouts": len(given.bouts)}
+
+
+def _must_be_open(found: Track, person: Person) -> None:
+    if found.author_id != person.id:
+        raise HTTPException(403, "only its author changes a labelling")
+    if found.state not in ("draft", "returned"):
+        raise HTTPException(409, f"this labelling is {found.state}; take it back to change it")
+
+
+@router.get("/projects/{project_id}/bouts")
+def bouts(
+    project_id: Id,
+    person: PersonOf,
+    database: DatabaseOf,
+    behaviour: Annotated[str | None, Query(max_length=80)] = None,
+    least_seconds: Annotated[float, Query(ge=0, le=1e9)] = 0.0,
+    state: Annotated[Literal["draft", "submitted", "accepted", "returned"] | None, Query()] = None,
+    role: Annotated[Literal["annotator", "expert", "manager"] | None, Query()] = None,
+    after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> list[dict[str, Any]]:
+    """Bouts over all videos of a project, such as all of groom over 2 s by experts; `after` skips so many."""
+    from annotation.tables import Member
+
+    with database.reading() as session:
+        project_for(session, person, project_id, "expert")
+        wanted = (
+            select(Bout, Video.stem, Video.fps, Track.author_id, Track.state)
+            .join(Track, Track.id == Bout.track_id)
+            .join(Video, Video.id == Track.video_id)
+            .where(Video.project_id == project_id, (Bout.stop - Bout.start) / Video.fps >= least_seconds)
+            .order_by(Video.stem, Track.id, Bout.start, Bout.id)
+            .offset(after)
+            .limit(most)
+        )
+        if behaviour is not None:
+            wanted = wanted.where(Bout.behaviour == behaviour)
+        if state is not None:
+            wanted = wanted.where(Track.state == state)
+        if role is not None:
+            wanted = wanted.join(Member, (Member.user_id == Track.author_id) & (Member.project_id == project_id)).where(
+                Member.role == role
+            )
+        return [
+            {**edits.as_json(bout), "video": stem, "track": bout.track_id, "author": author, "state": state_of,
+             "seconds": (bout.stop - bout.start) / fps}
+            for bout, stem, fps, author, state_of in session.execute(wanted)
+        ]  # fmt: skip
+
+
+def track_json(session: Session, found: Track, person: Person) -> dict[str, Any]:
+    """A labelling as the API gives it, without its bouts."""
+    author = session.get(User, found.author_id) if found.author_id else None
+    return {
+        "id": found.id,
+        "video": found.video_id,
+        "author": author.name if author else None,
+        "mine": found.author_id == person.id,
+        "kind": found.kind,
+        "name": found.name,
+        "state": found.state,
+        "annotated": found.annotated,
+        "version": found.version,
+        "updated": found.updated,
+    }

@@ -1,0 +1,78 @@
+"""Serving: the database opened, the datasets brought in, the address told, and requests answered until Ctrl-C."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from annotation import footage, models, projects
+from annotation.database import Database
+from data_prep import dataset as datasets
+from data_prep.errors import InputError, warn
+
+
+def serve(
+    given: Sequence[str | Path],
+    host: str,
+    port: int,
+    database_url: str | None,
+    invite: bool,
+    quiet: bool,
+    predictions: str | Path | None = None,
+) -> int:
+    """Serve until interrupted; the exit status. With `invite` only print a link for another administrator."""
+    import uvicorn
+
+    from annotation.app import make_app
+
+    database = Database(database_url or _own_database(given[0]))
+    with database.writing() as session:
+        secret = projects.admin_invitation(session) if invite or not projects.has_people(session) else None
+    if invite:
+        print(
+            f"join as an administrator, once, within {projects.HOURS} hours: add to the address /#invitation={secret}"
+        )
+        return 0
+    projects.bring_in(database, given, quiet)
+    if predictions:
+        taken = models.bring_in(database, Path(predictions))
+        if not quiet:
+            print(f"{predictions}: predictions of {', '.join(taken) or 'no video'}")
+    listener = _listen(host, port)
+    address = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
+    if not _is_local(host):
+        warn(f"{address} can be reached from other computers and is not encrypted: put it behind a server with TLS")
+    if secret:
+        print(f"{address}/#invitation={secret}   (the first person; once, within {projects.HOURS} hours)", flush=True)
+    elif not quiet:
+        print(f"{address}   (stop with Ctrl-C)", flush=True)
+    config = uvicorn.Config(make_app(database), log_level="warning", access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _own_database(dataset: str | Path) -> str:
+    folder = datasets.open_dataset(dataset).path.resolve() / footage.FOLDER
+    folder.mkdir(exist_ok=True)
+    return f"sqlite:///{folder / 'annotation.sqlite'}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)  # from now on whoever follows the printed address is answered, if a moment later
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--host {host} --port {port}: cannot be listened on ({error}); choose another port") from None
+    return listener
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,71 @@
+"""A running annotation server and browsers that look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PASSWORD = "long enough to be one"
+# Without these a headless Chromium tries to reach its maker's hosts.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+def chromium() -> str | None:
+    """The browser's file; None where it is not installed."""
+    return shutil.which("chromium")
+
+
+class Site:
+    """`ethocaffe annotate` in a process of its own."""
+
+    def __init__(self, dataset: Path, *more: str):
+        path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "engine")])
+        self._command = [sys.executable, "-m", "tools.cli", "annotate", str(dataset), *more]
+        self._environment = {**os.environ, "PYTHONPATH": path}
+        self.start(0)
+
+    def start(self, port: int) -> None:
+        """Start it, at a port (0: a free one), and wait until it says its address."""
+        self.process = subprocess.Popen(
+            [*self._command, "--port", str(port)],
+            env=self._environment,
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = ""
+        while "http://" not in line:
+            ready, _, _ = select.select([self.process.stdout], [], [], 60)
+            line = self.process.stdout.readline() if ready else ""
+            assert line, "the server did not start"
+        self.link = re.findall(r"http\S+", line)[0]
+        self.address = self.link.partition("/#")[0]
+        self.port = int(self.address.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def make_dataset(folder: Path, videos: Sequence[Path], classes: Sequence[str]) -> Path:
+    """A dataset of copies of videos, without labels."""
+    (folder / "videos").mkdir(parents=True)
+    for video in videos:
+        shutil.copy(video, folder / "videos")
+    (folder / "classes.txt").write_text("\n".join(classes) + "\n")
+    return folder
