@@ -12,8 +12,8 @@ from fastapi.staticfiles import StaticFiles
 from annotation.database import Database
 from annotation.routes import people, projects, tracks, videos
 from annotation.secrets import Brake
-from tools import __version__
 
+VERSION = "1"  # of the API: another one where a program that used it would have to change
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -25,7 +25,7 @@ HEADERS = {
 
 def make_app(database: Database) -> FastAPI:
     """The application on a database that is open."""
-    app = FastAPI(title="ethocaffe annotate", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="ethocaffe annotate", version=VERSION, docs_url=None, redoc_url=None)
     app.state.database = database
     app.state.brake = Brake()
     for part in (people, projects, videos, tracks):

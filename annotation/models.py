@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from annotation import exports
 from annotation.database import Database
 from annotation.tables import MODEL, Bout, Project, Track, Video
+from data_prep import formats
 from data_prep.errors import InputError, warn
 from data_prep.files import atomic_path, read_json
-from tools import bouts, predictions
 
 FILE, RUN = "predictions.csv", "run.json"  # that `ethocaffe predict` writes
 
@@ -40,11 +39,11 @@ def bring_in(database: Database, folder: Path) -> list[str]:
 
 
 def _take(session: Session, video: Video, file: Path) -> None:
-    found = predictions.read(file)
-    if len(found.frames) != video.frames or (found.frames != np.arange(video.frames)).any():
+    (found,) = formats.read(file, format="predictions")
+    if found.frames != video.frames or found.annotated != ((0, video.frames),):
         raise InputError(f"{file}: does not hold a row for each of the video's {video.frames} frames; predict it again")
     project = session.get_one(Project, video.project_id)
-    unknown = sorted(set(found.classes) - {one["name"] for one in project.behaviours})
+    unknown = sorted(set(found.behaviours) - {one["name"] for one in project.behaviours})
     if unknown:
         raise InputError(f"{file}: the project has no behaviour {', '.join(unknown)}; add it there")
     run = read_json(file.parent / RUN) if (file.parent / RUN).is_file() else {}
@@ -59,13 +58,13 @@ def _take(session: Session, video: Video, file: Path) -> None:
     session.add_all(
         Bout(
             track_id=track.id,
-            id=f"m{start}",
-            behaviour=found.classes[label],
-            start=start,
-            stop=stop,
-            confidence=float(found.probabilities[start:stop, label].mean()),
+            id=f"m{one.start}",
+            behaviour=one.behaviour,
+            start=one.start,
+            stop=one.stop,
+            confidence=one.confidence,
         )
-        for label, start, stop in bouts.find_bouts(found.labels)
+        for one in found.bouts
     )
 
 
