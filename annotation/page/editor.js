@@ -181,6 +181,10 @@ export async function edit(main, crumbs, number) {
     first: () => player.step(-Infinity), last: () => player.step(Infinity), faster: () => speed(1), slower: () => speed(-1),
     bout: () => { const bout = labelling.bouts.get(chosen); if (bout) { player.go(bout.start); player.toggle(bout.stop); } },
     erase: () => { if (chosen) labelling.erase(chosen); }, split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
+    take: () => {
+      const bout = timeline.others.find((one) => one.start <= player.frame && player.frame < one.stop);
+      if (bout && labelling.editable) choose(labelling.paint(bout.behaviour, bout.start, bout.stop));
+    },
     undo: () => { stopPainting(true); labelling.undo(); }, redo: () => { stopPainting(true); labelling.redo(); },
     nextEdge: () => jump(1), previousEdge: () => jump(-1), nextDoubt: () => doubtful(1), previousDoubt: () => doubtful(-1),
     zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); timeline.draw(); },

@@ -14,6 +14,7 @@ export const KEYS = [
   ["Backspace", "erase"],
   ["/", "split", "split the chosen bout at this frame"],
   ["&", "merge", "join the chosen bout with the next one of its behaviour"],
+  ["=", "take", "take the model's bout at this frame"],
   ["Ctrl+z", "undo", "undo"],
   ["Ctrl+Shift+z", "redo", "redo"],
   ["Ctrl+y", "redo"],
