@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from annotation.database import Database
 from annotation.routes import people, projects, tracks, videos
 from annotation.secrets import Brake
 
+MOST_BYTES = 34 << 20  # of a request: a file of annotations, and no more
 VERSION = "1"  # of the API: another one where a program that used it would have to change
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
@@ -38,7 +39,7 @@ def make_app(database: Database) -> FastAPI:
 
     @app.middleware("http")
     async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
+        response = _too_large(request) or await call_next(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if request.url.path.startswith("/api/") and "Cache-Control" not in response.headers:
@@ -46,3 +47,15 @@ def make_app(database: Database) -> FastAPI:
         return response
 
     return app
+
+
+def _too_large(request: Request) -> Response | None:
+    """The refusal of a request that would fill the memory before anybody is asked who it is from."""
+    if request.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        return None
+    length = request.headers.get("Content-Length", "")
+    if not length.isdecimal():
+        return JSONResponse({"detail": "say the length of what you send (Content-Length)"}, 411)
+    if int(length) > MOST_BYTES:
+        return JSONResponse({"detail": f"at most {MOST_BYTES >> 20} MB at once"}, 413)
+    return None

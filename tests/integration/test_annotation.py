@@ -253,6 +253,12 @@ def test_predictions_come_in_as_a_labelling_and_the_least_sure_video_is_next(lab
         models.bring_in(lab.database, tmp_path)
 
 
+def test_what_would_fill_the_memory_is_refused_before_it_is_read(lab):
+    large = {"Content-Length": str(1 << 40)}
+    assert TestClient(lab.app).post("/api/sign-in", content=b"{}", headers=large).status_code == 413
+    assert TestClient(lab.app).post("/api/sign-in", content=iter([b"{}"])).status_code == 411
+
+
 def test_bouts_are_found_over_a_project(lab):
     bob = lab.invited("bob", "expert")
     for person, stop in ((lab.admin, 20), (bob, 80)):
