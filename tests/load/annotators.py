@@ -104,7 +104,7 @@ def run(people: int, saves: int, kills: int, kind: str, folder: Path) -> dict[st
             stack.callback(shutil.rmtree, place, ignore_errors=True)
             server = stack.enter_context(postgresql.server(place))
             more = ["--database", postgresql.new_database(server, "load")]
-        site = site_under_test.Site(folder / "data", *more, "--quiet")
+        site = site_under_test.Site(folder / "data", *more)
         stack.callback(site.stop)
         ready = join(site, people)
         outcomes: list[Outcome] = []
