@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from annotation.tables import Bout, Edit, Project, Track, Video
+from data_prep.annotations import joined
 
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -111,24 +112,13 @@ def _annotated(
 ) -> tuple[Any, Any]:
     if any(not 0 <= start < stop <= video.frames for start, stop in change.spans):
         raise HTTPException(422, f"annotated spans must lie inside the video's {video.frames} frames")
-    spans = merged(change.spans)
+    spans = joined(change.spans)
     before = {"spans": track.annotated}
     track.annotated = [list(span) for span in spans]
     return before, {"spans": track.annotated}
 
 
 APPLY: dict[str, Any] = {"put": _put, "delete": _delete, "annotated": _annotated}
-
-
-def merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in order, those that touch joined."""
-    out: list[tuple[int, int]] = []
-    for start, stop in sorted(spans):
-        if out and start <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], stop))
-        else:
-            out.append((start, stop))
-    return out
 
 
 def as_json(bout: Bout) -> dict[str, Any]:

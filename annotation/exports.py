@@ -25,10 +25,7 @@ def as_annotation(session: Session, track: Track, video: Video, project: Project
     author = session.get(User, track.author_id) if track.author_id else None
     found = session.scalars(select(Bout).where(Bout.track_id == track.id).order_by(Bout.start, Bout.id))
     return make(
-        [
-            Neutral(one.behaviour, one.start, one.stop, comment=one.comment, confidence=one.confidence)
-            for one in found
-        ],
+        [Neutral(one.behaviour, one.start, one.stop, comment=one.comment, confidence=one.confidence) for one in found],
         video.frames,
         behaviours=[one["name"] for one in project.behaviours],
         annotated=[(start, stop) for start, stop in track.annotated],

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.errors import InputError
 from data_prep.files import atomic_path
-from data_prep.transfer.checking import check
+from data_prep.transfer.checking import Facts, check
 from data_prep.transfer.normalise import normalise
-from data_prep.video import frame_times
 
 FOLDER = "annotation"  # in the dataset
 STEADY = 1e-6  # seconds that a frame of a steady rate may be off
@@ -23,20 +20,9 @@ def times_file(dataset: Path, stem: str) -> Path:
     return dataset / FOLDER / f"{stem}.times.npy"
 
 
-def keep_times(dataset: Path, video: Path) -> np.ndarray:
-    """Find out when each frame is shown, and keep that; float64 (frames,). Raises InputError as `frame_times` does."""
-    found = frame_times(video)
-    if not len(found):
-        raise InputError(f"{video}: holds no frame; remove it")
-    with atomic_path(times_file(dataset, video.stem)) as temporary, open(temporary, "wb") as file:
-        np.save(file, found)
-    times.cache_clear()
-    return found
-
-
 @lru_cache(maxsize=16)
 def times(dataset: Path, stem: str) -> np.ndarray:
-    """What `keep_times` kept."""
+    """Seconds of every frame from the first one, float64 (frames,), as `take` kept them."""
     return np.load(times_file(dataset, stem), allow_pickle=False)
 
 
@@ -48,13 +34,20 @@ def steady_step(found: np.ndarray) -> float | None:
     return step if np.abs(found - step * np.arange(len(found))).max() < STEADY else None
 
 
-def playable(dataset: Path, video: Path, told: Callable[[int], None]) -> Path:
-    """A file with a video's frames that browsers play: itself, or an H.264 copy in the dataset's `annotation/`, made
-    where there is none. Every frame is decoded; `told` gets the number of frames done. Raises InputError."""
-    facts = check(video, str(video), told)
-    if facts.playable:
-        return video
-    made = dataset / FOLDER / f"{video.stem}.playable.mp4"
-    with atomic_path(made) as temporary:
-        normalise(video, facts, temporary, told)
-    return made
+def take(dataset: Path, video: Path) -> tuple[Facts, Path]:
+    """Decode every frame of a video and keep when each is shown; returns what it is, and a file with the same frames
+    that browsers play: itself, or an H.264 copy in the dataset's `annotation/`. Raises InputError as `check` does."""
+    facts = check(video, str(video), _untold)
+    shown = video
+    if not facts.playable:
+        shown = dataset / FOLDER / f"{video.stem}.playable.mp4"
+        with atomic_path(shown) as temporary:
+            normalise(video, facts, temporary, _untold)
+    with atomic_path(times_file(dataset, video.stem)) as temporary, open(temporary, "wb") as file:
+        np.save(file, facts.times)
+    times.cache_clear()
+    return facts, shown
+
+
+def _untold(frames: int) -> None:
+    """Progress is told per video."""

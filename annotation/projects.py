@@ -57,14 +57,13 @@ def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> No
 
 
 def _register(database: Database, project_id: int, folder: Path, file: Path) -> None:
-    info = videos.probe(file)
-    times = footage.keep_times(folder, file)
-    shown = footage.playable(folder, file, lambda _: None)
+    fps = videos.probe(file).fps
+    facts, shown = footage.take(folder, file)
     with database.writing() as session:
         found = session.scalar(select(Video).where(Video.project_id == project_id, Video.stem == file.stem))
         video = found or Video(project_id=project_id, stem=file.stem)
         video.file, video.bytes, video.playable = file.name, file.stat().st_size, str(shown.relative_to(folder))
-        video.frames, video.fps, video.width, video.height = len(times), info.fps, info.width, info.height
+        video.frames, video.fps, video.width, video.height = facts.frames, fps, facts.width, facts.height
         session.add(video)
 
 

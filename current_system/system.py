@@ -17,6 +17,7 @@ from current_system import structural_svm, templates
 from current_system.sequence_model import Weights, decode, emissions, max_marginals
 from current_system.templates import Templates
 from current_system.video_maps import Seen
+from data_prep.annotations import runs
 from data_prep.errors import InputError
 from data_prep.files import atomic_path
 
@@ -83,11 +84,8 @@ def features(video: Seen, own: Templates) -> np.ndarray:
 
 def spans(labels: np.ndarray) -> list[tuple[int, int]]:
     """Runs of annotated frames, half-open, cut to CHUNK frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], labels >= 0, [False]]).astype(int)))
     return [
-        (start, min(start + CHUNK, stop))
-        for begin, stop in zip(edges[::2].tolist(), edges[1::2].tolist())
-        for start in range(begin, stop, CHUNK)
+        (start, min(start + CHUNK, stop)) for begin, stop in runs(labels >= 0) for start in range(begin, stop, CHUNK)
     ]
 
 

@@ -52,20 +52,6 @@ def count_frames(path: str | os.PathLike[str]) -> int:
                    for packet in _packets(path, container, stream))
 
 
-def frame_times(path: str | os.PathLike[str]) -> np.ndarray:
-    """Seconds of every frame from the first one, float64 (frames,), in the order shown, as `read_frames` gives them.
-
-    By the file's packets, without decoding, so with `count_frames`'s exception. Raises InputError as that does.
-    """
-    with _opened(path) as (container, stream):
-        kept = [packet.pts for packet in _packets(path, container, stream)
-                if packet.size > 0 and not getattr(packet, "is_discard", False)]
-        if any(ticks is None for ticks in kept):
-            return np.arange(len(kept)) / _rate(stream)
-        times = np.sort(np.array(kept, np.float64)) * float(stream.time_base)
-        return times - times[0] if len(times) else times
-
-
 def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield (index, seconds, grey uint8 H×W) of every frame, in the order shown, keeping a few at a time.
 

@@ -57,7 +57,7 @@ class Classifier:
     def batches(self, video: Path, start: int = 0) -> Generator[feed.Batch, None, None]:
         """The frames of a video from frame `start` on, as the model's streams, decoded ahead."""
         if self._model.streams == ["features"]:
-            extracted = current_video.extractor(self._model, self.batch_size)
+            extracted = current_video.Extractor(self._model, self.batch_size)
             return (extracted.as_stream(batch) for batch in extracted.batches(video, start))
         return feed.batches(video, self._model.preprocessing, self._model.streams, self.batch_size, start)
 

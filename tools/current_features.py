@@ -21,6 +21,7 @@ from data_prep.files import locked, read_json, remove, replace, sha256, write_js
 from data_prep.position import feeder_text, moments
 from data_prep.progress import Progress
 from tools import model
+from tools.current_video import flagged
 
 PIECE = 512  # frames that are written at once
 
@@ -64,8 +65,7 @@ def prepare(
         with Progress(total, "frames", "current system: features", quiet) as progress:
             for stem in missing:
                 features = system.features(video_maps.read(dataset, stem), made.templates)
-                _write(folder, stem, np.concatenate([features, np.ones((len(features), 1), np.float32)], axis=1),
-                       datasets.prepared(dataset, stem).meta["sha256"])  # fmt: skip
+                _write(folder, stem, flagged(features), datasets.prepared(dataset, stem).meta["sha256"])
                 progress.update(len(features))
     return folder
 

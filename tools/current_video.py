@@ -20,19 +20,17 @@ FEATURES, SCORES = "features", "scores"  # what `rows` gives: C2 and the positio
 
 
 class Extractor:
-    """Gives a row per frame, as `tools.classifier.Classifier` does for networks, of a trained current system.
-
-    `region` and `feeder` are those of the system's training videos.
-    """
+    """Gives a row per frame, as `tools.classifier.Classifier` does for networks, of the current system in a model's
+    folder, which sees frames as the model's preprocessing says. Raises InputError where its file is damaged."""
 
     recurrent = False  # a row depends on its frame, whatever came before (the labels do not)
     feature_blob = FEATURES
 
-    def __init__(self, path: Path, region: list[int] | None, feeder: list[float] | None, batch_size: int | None = None):
-        self._file = path
-        self._system = system.load(path)
-        self._region = region
-        self._feeder = feeder or FEEDER
+    def __init__(self, model: Model, batch_size: int | None = None):
+        self._file = model.path / system.FILE
+        self._system = system.load(self._file)
+        self._region = model.preprocessing.get("region")
+        self._feeder = model.preprocessing.get("feeder") or FEEDER
         self.batch_size = batch_size or BATCH
 
     def start(self) -> None:
@@ -58,10 +56,8 @@ class Extractor:
         return system.features(seen, self._system.templates)
 
     def as_stream(self, batch: feed.Batch) -> feed.Batch:
-        """The batch with FEATURES as a stream of numbers, (n, 311), whose last says that they are known."""
-        values = self.rows(batch, FEATURES)
-        known = np.ones((len(values), 1), np.float32)
-        return batch._replace(streams={FEATURES: np.concatenate([values, known], axis=1)})
+        """The batch with FEATURES as a stream of numbers."""
+        return batch._replace(streams={FEATURES: flagged(self.rows(batch, FEATURES))})
 
     def shares(self, scores: np.ndarray) -> np.ndarray:
         """A share per class of every frame, float32 (frames, classes), from the SCORES of a whole video."""
@@ -78,7 +74,6 @@ class Extractor:
             yield feed.Batch(first, np.array(times), {"c1": np.stack(maps), "position": np.stack(rows)})
 
 
-def extractor(trained: Model, batch_size: int | None = None) -> Extractor:
-    """Of a model that `tools.current.train` wrote. Raises InputError where its file is damaged."""
-    way = trained.preprocessing
-    return Extractor(trained.path / system.FILE, way.get("region"), way.get("feeder"), batch_size)
+def flagged(features: np.ndarray) -> np.ndarray:
+    """Features (n, 310) as a stream of numbers has them, (n, 311): the last one says that they are known."""
+    return np.concatenate([features, np.ones((len(features), 1), np.float32)], axis=1)

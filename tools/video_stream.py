@@ -17,7 +17,7 @@ from data_prep.files import naming, read_json, remove, sha256, write_json
 from data_prep.progress import Progress
 from tools import current, feed
 from tools.classifier import Classifier
-from tools.current_video import Extractor, extractor
+from tools.current_video import Extractor
 from tools.model import Model
 
 Reader = Union[Classifier, Extractor]  # both have batches(video, start) and rows(batch, blob)
@@ -39,7 +39,7 @@ class Rows(NamedTuple):
 
 def reader_of(trained: Model, batch_size: int | None = None) -> Reader:
     """What makes rows of a video's frames by a trained model, whether it is a network or the current system."""
-    return (extractor if trained.info["network"] == current.NAME else Classifier)(trained, batch_size)
+    return (Extractor if trained.info["network"] == current.NAME else Classifier)(trained, batch_size)
 
 
 def identity(trained: Model, reader: Reader, video: Path) -> dict[str, Any]:
