@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from data_prep import agreement_scores
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, sha256, write_json
-from tools import agreement_scores, bouts, label_sets
+from tools import bouts, label_sets
 from tools.arguments import add_quiet, command_line
 
 COLUMNS = ("video", "start_frame", "stop_frame", "frames")

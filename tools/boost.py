@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep import metrics
 from data_prep.errors import InputError, warn
 from data_prep.files import atomic_path, write_json
 from data_prep.progress import Progress
-from tools import metrics, model, predictions
+from tools import model, predictions
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
 RARE = 0.02  # share of the training videos' annotated frames below which a class is called rare

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep import metrics
 from data_prep.errors import InputError
 from data_prep.files import locked
 from data_prep.progress import Progress
-from tools import bouts, metrics, model, prepared_videos, scoring
+from tools import bouts, model, prepared_videos, scoring
 from tools.arguments import command_line, positive
 from tools.training_data import NOTHING
 

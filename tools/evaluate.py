@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep import metrics
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, write_json
-from tools import bouts, current, metrics, model, predictions
+from tools import bouts, current, model, predictions
 from tools.arguments import add_gpu, add_quiet
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep import metrics
 from data_prep.errors import InputError
-from tools import metrics
 
 
 class Fold(NamedTuple):

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from data_prep import dataset as datasets
+from data_prep import metrics
 from data_prep.errors import InputError
 from data_prep.files import read_json
 from data_prep.position import Tracker
@@ -31,7 +32,7 @@ from data_prep.simulate.movie import write_movie
 from data_prep.simulate.render import BLACK, WHITE
 from data_prep.streams import start_pictures
 from data_prep.video import read_frames
-from tools import current, metrics, model, network, predictions
+from tools import current, model, network, predictions
 from tools.arguments import add_quiet
 from tools.evaluate import evaluate
 from tools.train import train

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_prep import metrics
 from data_prep.progress import Progress
 from python_layers import frame_plan, settings
-from tools import blob_rows, metrics, network
+from tools import blob_rows, network
 from tools.backend import layers_of_file, load_caffe
 
 

@@ -17,10 +17,11 @@ from typing import Any, Callable
 import numpy as np
 
 from caffe.proto import caffe_pb2
+from data_prep import metrics
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, remove, write_json
 from data_prep.progress import Progress
-from tools import metrics, model, network, scoring
+from tools import model, network, scoring
 from tools.backend import layers_of_file, load_caffe
 from tools.training_plan import Plan
 from tools.weights import check_same_shapes, copy_weights

@@ -1,4 +1,5 @@
 // A video with its labelling: keys, buttons, timeline and list are views of the same Labelling.
+import { node } from "./dom.js";
 import { frameTimes, get, post, upload } from "./api.js";
 import { Labelling } from "./labelling.js";
 import { Player } from "./player.js";
@@ -15,7 +16,7 @@ export async function edit(main, crumbs, number) {
   const part = document.getElementById("editor").content.cloneNode(true);
   const find = (what) => main.querySelector(what);
   main.replaceChildren(part);
-  crumbs.replaceChildren(link("#", "Projects"), " › ", link(`#project/${project.id}`, project.name), ` › ${video.name}`);
+  crumbs.replaceChildren(node("a", { href: "#", textContent: "Projects" }), " › ", node("a", { href: `#project/${project.id}`, textContent: project.name }), ` › ${video.name}`);
 
   const lanes = [...project.behaviours.map((one) => ({ ...one, title: one.name })), NOTHING];
   const saving = document.getElementById("saving");
@@ -84,12 +85,12 @@ export async function edit(main, crumbs, number) {
 
   function behaviours() {
     find(".behaviours").replaceChildren(...lanes.map((lane) => {
-      const button = Object.assign(document.createElement("button"), { onclick: () => paint(lane.name) });
+      const button = node("button", { onclick: () => paint(lane.name) });
       button.dataset.name = lane.name;
       button.setAttribute("aria-pressed", "false");
-      const colour = document.createElement("i");
+      const colour = node("i");
       colour.style.background = lane.colour;
-      button.append(colour, text("span", lane.title), text("kbd", lane.key || " "));
+      button.append(colour, node("span", { textContent: lane.title }), node("kbd", { textContent: lane.key || " " }));
       return button;
     }));
   }
@@ -101,12 +102,12 @@ export async function edit(main, crumbs, number) {
     const here = all.findIndex((one) => one.stop > player.frame);
     const from = Math.max(0, (here < 0 ? all.length : here) - NEAR / 2);
     body.replaceChildren(...all.slice(from, from + NEAR).map((bout) => {
-      const row = document.createElement("tr");
+      const row = node("tr");
       row.className = bout.id === chosen ? "chosen" : "";
-      const go = Object.assign(document.createElement("button"), { textContent: bout.behaviour, onclick: () => { choose(bout.id); player.video.pause(); player.go(bout.start); } });
-      const comment = Object.assign(document.createElement("input"), { value: bout.comment || "", maxLength: 2000, disabled: !labelling.editable, onchange: (event) => labelling.comment(bout.id, event.target.value) });
+      const go = node("button", { textContent: bout.behaviour, onclick: () => { choose(bout.id); player.video.pause(); player.go(bout.start); } });
+      const comment = node("input", { value: bout.comment || "", maxLength: 2000, disabled: !labelling.editable, onchange: (event) => labelling.comment(bout.id, event.target.value) });
       comment.setAttribute("aria-label", `Comment on ${bout.behaviour} from frame ${bout.start}`);
-      row.append(cell(go), cell(bout.start), cell(bout.stop), cell(comment));
+      row.append(node("td", {}, go), node("td", {}, bout.start), node("td", {}, bout.stop), node("td", {}, comment));
       return row;
     }));
   }
@@ -117,10 +118,10 @@ export async function edit(main, crumbs, number) {
     find(".state").textContent = `${track.mine ? "Yours" : `${track.author ?? track.name}'s`}: ${track.state}${labelling.editable ? "" : ", cannot be changed"}`;
     const to = track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
       : project.role !== "annotator" && ["submitted", "accepted"].includes(track.state) ? [["accepted", "Accept"], ["returned", "Return"]] : [];
-    const links = ["labels", "bouts"].map((kind) => Object.assign(link(`api/tracks/${track.id}/export?kind=${kind}`, `${kind}.csv`), { download: `${video.name}.${kind}.csv` }));
+    const links = ["labels", "bouts"].map((kind) => node("a", { href: `api/tracks/${track.id}/export?kind=${kind}`, textContent: `${kind}.csv`, download: `${video.name}.${kind}.csv` }));
     const more = track.mine && labelling.editable ? [taking(track.id)] : [];
     find(".review").replaceChildren(...to.map(([name, title]) => {
-      const button = Object.assign(document.createElement("button"), { textContent: title });
+      const button = node("button", { textContent: title });
       button.onclick = async () => {
         try {
           if (labelling.waiting.length) throw new Error("wait until all is saved");
@@ -134,7 +135,7 @@ export async function edit(main, crumbs, number) {
 
   // A file of another tool, or of `ethocaffe predict`: its bouts come into one's own labelling.
   function taking(track) {
-    const file = Object.assign(document.createElement("input"), { type: "file", accept: ".csv,.tsv,.boris,.json,.nwb" });
+    const file = node("input", { type: "file", accept: ".csv,.tsv,.boris,.json,.nwb" });
     file.onchange = async () => {
       try {
         if (labelling.waiting.length) throw new Error("wait until all is saved");
@@ -143,7 +144,7 @@ export async function edit(main, crumbs, number) {
         told("saving", `${bouts} bouts taken from the file`);
       } catch (error) { told("saving", error.message, true); }
     };
-    const label = text("label", "Take bouts from a file ");
+    const label = node("label", { textContent: "Take bouts from a file " });
     label.className = "hint";
     label.append(file);
     return label;
@@ -152,7 +153,7 @@ export async function edit(main, crumbs, number) {
   async function tracks() {
     const found = await get(`videos/${number}/tracks`);
     const choice = find("[data-do=track]");
-    choice.replaceChildren(...found.map((one) => Object.assign(document.createElement("option"), { value: one.id, textContent: one.mine ? "yours" : `${one.author ?? one.name} (${one.state})` })));
+    choice.replaceChildren(...found.map((one) => node("option", { value: one.id, textContent: one.mine ? "yours" : `${one.author ?? one.name} (${one.state})` })));
     choice.value = own.id;
     choice.onchange = () => open(Number(choice.value)).then(() => choice.blur());
   }
@@ -232,7 +233,3 @@ export async function edit(main, crumbs, number) {
     player.video.load();
   };
 }
-
-function link(href, textContent) { return Object.assign(document.createElement("a"), { href, textContent }); }
-function text(tag, textContent) { return Object.assign(document.createElement(tag), { textContent }); }
-function cell(inside) { const made = document.createElement("td"); made.append(inside); return made; }

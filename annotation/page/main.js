@@ -1,17 +1,12 @@
 // Which page is shown: signing in, projects, a project's videos, a video.
 import { ask, enter, get, me, post } from "./api.js";
+import { node } from "./dom.js";
 import { edit } from "./editor.js";
 import { clock } from "./timeline.js";
 
 const main = document.getElementById("main");
 const crumbs = document.getElementById("crumbs");
 let leave = null; // what the page that is shown wants done before another comes
-
-export function node(tag, attributes = {}, ...inside) {
-  const made = Object.assign(document.createElement(tag), attributes);
-  made.append(...inside);
-  return made;
-}
 
 async function show() {
   if (leave) { leave(); leave = null; }

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score
 
-from tools import agreement_scores as scores
-from tools import metrics
+from data_prep import agreement_scores as scores
+from data_prep import metrics
 
 # Fleiss 1971, table 1: 30 patients, each diagnosed by six psychiatrists as depression, personality disorder,
 # schizophrenia, neurosis or other. Below it: the sums of its columns, P̄, P̄_e and kappa as published there.

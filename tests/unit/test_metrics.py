@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from tools import metrics
+from data_prep import metrics
 
 CLASSES = ["drink", "eat", "groom", "hang"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools import metrics
+from data_prep import metrics
 from tools.plots import matrix, style
 
 

@@ -1,7 +1,7 @@
 """How far annotators agree on the class of each frame: shares and kappas; numpy only.
 
 Labels are class indices, −1 where a frame is not annotated. A confusion matrix of two annotators has a row per class
-that the first gave and a column per class that the second gave (`tools.metrics.confusion_matrix`).
+that the first gave and a column per class that the second gave (`data_prep.metrics.confusion_matrix`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tools import metrics
+from data_prep import metrics
 
 
 def common(labels: np.ndarray) -> np.ndarray:
