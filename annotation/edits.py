@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from annotation.tables import Bout, Edit, Project, Track, Video
 from data_prep.annotations import joined
 
+AT_ONCE = 5000  # names in a statement: SQLite takes 32,766 values, some builds fewer
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+# The statements of a save, made once: to build them takes as long as to run them.
+_EDITS, _BOUTS = Edit.metadata.tables["edits"], Bout.metadata.tables["bouts"]
+_NAMES: Any = bindparam("names", expanding=True)
+KNOWN = select(_EDITS.c.edit).where(_EDITS.c.track_id == bindparam("track"), _EDITS.c.edit.in_(_NAMES))
+THERE = select(_BOUTS).where(_BOUTS.c.track_id == bindparam("track"), _BOUTS.c.id.in_(_NAMES))
+GONE = delete(_BOUTS).where(_BOUTS.c.track_id == bindparam("track"), _BOUTS.c.id.in_(_NAMES))
+NEW, TRAIL = insert(_BOUTS), insert(_EDITS)
 
 
 class BoutBody(BaseModel):
@@ -44,10 +55,12 @@ class Delete(BaseModel):
 
 
 class Annotated_(BaseModel):
-    """Which spans of frames, `[[start, stop]]`, were looked at."""
+    """Which spans of the frames [start, stop), of all without them, were looked at: `[[start, stop]]`, no others."""
 
     edit: Name
     action: Literal["annotated"]
+    start: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    stop: Annotated[int | None, Field(gt=0, lt=2**31)] = None
     spans: list[tuple[Annotated[int, Field(ge=0, lt=2**31)], Annotated[int, Field(gt=0, lt=2**31)]]] = Field(
         max_length=100_000
     )
@@ -62,65 +75,105 @@ class Changes(BaseModel):
     edits: list[Change] = Field(min_length=1, max_length=50_000)
 
 
+class Place(NamedTuple):
+    """Where changes are applied: a labelling, its video, the project's behaviours, and the bouts as they become."""
+
+    track: Track
+    video: Video
+    behaviours: set[str]
+    bouts: dict[str, dict[str, Any]]
+
+
 def apply(session: Session, track: Track, video: Video, project: Project, user_id: int, changes: list[Any]) -> int:
     """Apply changes that were not applied before; returns the labelling's version. 422 for one that cannot be."""
-    names = [change.edit for change in changes]
-    known = set(session.scalars(select(Edit.edit).where(Edit.track_id == track.id, Edit.edit.in_(names))))
-    behaviours = {one["name"] for one in project.behaviours}
+    connection = session.connection()
+    known = _known(connection, track, [change.edit for change in changes])
+    before = _bouts(connection, track, [change.bout.id if change.action == "put" else change.id
+                                     for change in changes if change.action in ("put", "delete")])  # fmt: skip
+    place = Place(track, video, {one["name"] for one in project.behaviours}, dict(before))
+    trail, now = [], time.time()
     for change in changes:
         if change.edit in known:
             continue
         known.add(change.edit)
-        before, after = APPLY[change.action](session, track, video, behaviours, change)
-        session.add(
-            Edit(track_id=track.id, user_id=user_id, edit=change.edit, action=change.action, before=before, after=after)
-        )
-        track.version += 1
-    track.updated = time.time()
+        was, becomes = APPLY[change.action](place, change)
+        trail.append({"track_id": track.id, "user_id": user_id, "edit": change.edit, "at": now,
+                      "action": change.action, "before": was, "after": becomes})  # fmt: skip
+    _keep(connection, track, before, place.bouts)
+    if trail:
+        connection.execute(TRAIL, trail)
+    track.version += len(trail)
+    track.updated = now
     session.flush()
     return track.version
 
 
-def _put(session: Session, track: Track, video: Video, behaviours: set[str], change: Put) -> tuple[Any, Any]:
+def _put(place: Place, change: Put) -> tuple[Any, Any]:
     given = change.bout
-    if given.behaviour not in behaviours:
+    if given.behaviour not in place.behaviours:
         raise HTTPException(422, f"there is no behaviour {given.behaviour!r} in this project")
-    if not given.start < given.stop <= video.frames:
-        raise HTTPException(422, f"frames {given.start} to {given.stop}: not inside the video's {video.frames}")
-    there = session.get(Bout, (track.id, given.id))
-    before = as_json(there) if there else None
-    if there is None:
-        session.add(Bout(track_id=track.id, **given.model_dump()))
-    else:
-        for name, value in given.model_dump(exclude={"id"}).items():
-            setattr(there, name, value)
-    return before, given.model_dump()
+    if not given.start < given.stop <= place.video.frames:
+        raise HTTPException(422, f"frames {given.start} to {given.stop}: not inside the video's {place.video.frames}")
+    before = place.bouts.get(given.id)
+    place.bouts[given.id] = given.model_dump()
+    return before, place.bouts[given.id]
 
 
-def _delete(session: Session, track: Track, video: Video, behaviours: set[str], change: Delete) -> tuple[Any, Any]:
-    there = session.get(Bout, (track.id, change.id))
-    if there is None:
-        return None, None
-    before = as_json(there)
-    session.delete(there)
-    session.flush()  # a bout of the same id may come next
-    return before, None
+def _delete(place: Place, change: Delete) -> tuple[Any, Any]:
+    return place.bouts.pop(change.id, None), None
 
 
-def _annotated(
-    session: Session, track: Track, video: Video, behaviours: set[str], change: Annotated_
-) -> tuple[Any, Any]:
-    if any(not 0 <= start < stop <= video.frames for start, stop in change.spans):
-        raise HTTPException(422, f"annotated spans must lie inside the video's {video.frames} frames")
+def _annotated(place: Place, change: Annotated_) -> tuple[Any, Any]:
+    frames, track = place.video.frames, place.track
+    start, stop = change.start, frames if change.stop is None else change.stop
+    if not start < stop <= frames or any(not start <= one < other <= stop for one, other in change.spans):
+        raise HTTPException(422, f"annotated spans must lie in the frames {start} to {stop}, of the video's {frames}")
+    before = clipped(track.annotated, start, stop)
     spans = joined(change.spans)
-    before = {"spans": track.annotated}
-    track.annotated = [list(span) for span in spans]
-    return before, {"spans": track.annotated}
+    outside = [*clipped(track.annotated, 0, start), *clipped(track.annotated, stop, frames)]
+    track.annotated = [list(span) for span in joined([*outside, *spans])]
+    return ({"start": start, "stop": stop, "spans": before}, {"start": start, "stop": stop, "spans": spans})
+
+
+def clipped(spans: Sequence[Sequence[int]], start: int, stop: int) -> list[tuple[int, int]]:
+    """What of spans lies in [start, stop)."""
+    return [(max(one, start), min(other, stop)) for one, other in spans if one < stop and other > start]
 
 
 APPLY: dict[str, Any] = {"put": _put, "delete": _delete, "annotated": _annotated}
 
 
-def as_json(bout: Bout) -> dict[str, Any]:
-    """A bout as the API gives it."""
+def _known(connection: Connection, track: Track, names: list[str]) -> set[str]:
+    """Which of these changes were applied before."""
+    found: set[str] = set()
+    for some in _parts(names):
+        found.update(connection.execute(KNOWN, {"track": track.id, "names": some}).scalars())
+    return found
+
+
+def _bouts(connection: Connection, track: Track, names: list[str]) -> dict[str, dict[str, Any]]:
+    """The bouts of these names that are there."""
+    found: dict[str, dict[str, Any]] = {}
+    for some in _parts(names):
+        there = connection.execute(THERE, {"track": track.id, "names": some})
+        found.update((one.id, as_json(one)) for one in there)
+    return found
+
+
+def _keep(connection: Connection, track: Track, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Store the bouts that are new or others than before, and drop those that went."""
+    for some in _parts([name for name, was in before.items() if after.get(name) != was]):
+        connection.execute(GONE, {"track": track.id, "names": some})
+    new = [{"track_id": track.id, **one} for name, one in after.items() if before.get(name) != one]
+    if new:
+        connection.execute(NEW, new)
+
+
+def _parts(names: list[str]) -> Iterator[list[str]]:
+    """Names in parts that fit a statement of any database."""
+    return (names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE))
+
+
+def as_json(bout: Any) -> dict[str, Any]:
+    """A bout as the API gives it, of a `Bout` or a row of its table."""
     return {name: getattr(bout, name) for name in ("id", "behaviour", "start", "stop", "comment", "confidence")}

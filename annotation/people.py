@@ -6,7 +6,7 @@ import time
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, HTTPException, Request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from annotation import secrets
@@ -18,6 +18,25 @@ DAYS = 14  # that a browser stays signed in
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
+# Statements that every save needs, made once: to build them takes as long as to run them.
+BY_LOGIN = (
+    select(Login.expires, Login.csrf, User.id, User.name, User.admin)
+    .join(User, User.id == Login.user_id).where(Login.digest == bindparam("digest"))
+)  # fmt: skip
+BY_TOKEN = (
+    select(User.id, User.name, User.admin)
+    .join(Token, Token.user_id == User.id).where(Token.digest == bindparam("digest"))
+)  # fmt: skip
+LABELLING = (
+    select(Track, Video, Project, Member.role)
+    .join(Video, Video.id == Track.video_id)
+    .join(Project, Project.id == Video.project_id)
+    .outerjoin(Member, (Member.project_id == Project.id) & (Member.user_id == bindparam("person")))
+    .where(Track.id == bindparam("track"))
+)
+LABELLING_LOCKED = LABELLING.with_for_update(of=Track)
+
+
 class Person(NamedTuple):
     """Who is asking. csrf: what a browser's changes carry; None for a program with a token."""
 
@@ -27,7 +46,7 @@ class Person(NamedTuple):
     csrf: str | None
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """The server's database."""
     return request.app.state.database
 
@@ -43,13 +62,12 @@ def person_of(request: Request, database: DatabaseOf) -> Person:
         return _by_token(database, secret.strip())
     secret = request.cookies.get(COOKIE, "")
     with database.reading() as session:
-        login = session.get(Login, secrets.digest(secret)) if secret else None
-        if login is None or login.expires < time.time():
-            raise HTTPException(401, "sign in first")
-        user = session.get_one(User, login.user_id)
-        if request.method not in SAFE and request.headers.get(CSRF) != login.csrf:
-            raise HTTPException(403, f"a change needs the header {CSRF} that GET /api/me tells")
-        return Person(user.id, user.name, user.admin, login.csrf)
+        found = session.execute(BY_LOGIN, {"digest": secrets.digest(secret)}).first() if secret else None
+    if found is None or found.expires < time.time():
+        raise HTTPException(401, "sign in first")
+    if request.method not in SAFE and request.headers.get(CSRF) != found.csrf:
+        raise HTTPException(403, f"a change needs the header {CSRF} that GET /api/me tells")
+    return Person(found.id, found.name, found.admin, found.csrf)
 
 
 PersonOf = Annotated[Person, Depends(person_of)]
@@ -57,11 +75,10 @@ PersonOf = Annotated[Person, Depends(person_of)]
 
 def _by_token(database: Database, secret: str) -> Person:
     with database.reading() as session:
-        token = session.scalar(select(Token).where(Token.digest == secrets.digest(secret)))
-        if token is None:
-            raise HTTPException(401, "this token is not known; make another one")
-        user = session.get_one(User, token.user_id)
-        return Person(user.id, user.name, user.admin, None)
+        found = session.execute(BY_TOKEN, {"digest": secrets.digest(secret)}).first()
+    if found is None:
+        raise HTTPException(401, "this token is not known; make another one")
+    return Person(found.id, found.name, found.admin, None)
 
 
 def role_of(session: Session, person: Person, project_id: int) -> str | None:
@@ -91,14 +108,16 @@ def video_for(session: Session, person: Person, video_id: int, role: str = ROLES
     return video, project_for(session, person, video.project_id, role)
 
 
-def track_for(session: Session, person: Person, track_id: int) -> tuple[Track, Video, Project]:
-    """A labelling with its video and project, for whom may see it."""
-    track = session.get(Track, track_id) if 0 < track_id < 2**31 else None
-    video = session.get_one(Video, track.video_id) if track else None
-    role = role_of(session, person, video.project_id) if video else None
-    if track is None or video is None or role is None or not may_see(session, person, track, role):
+def track_for(
+    session: Session, person: Person, track_id: int, locked: bool = False
+) -> tuple[Track, Video, Project]:
+    """A labelling with its video and project, for whom may see it. locked: nobody else changes it meanwhile."""
+    wanted = LABELLING_LOCKED if locked else LABELLING
+    found = session.execute(wanted, {"track": track_id, "person": person.id}).first()
+    role = (ROLES[-1] if person.admin else found[3]) if found else None
+    if found is None or role is None or not may_see(session, person, found[0], role):
         raise HTTPException(404, "there is no such labelling, or you may not see it")
-    return track, video, session.get_one(Project, video.project_id)
+    return found[0], found[1], found[2]
 
 
 def may_see(session: Session, person: Person, track: Track, role: str) -> bool:

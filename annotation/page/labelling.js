@@ -17,10 +17,7 @@ export class Labelling {
     this.told = told; // called with ("changed") and ("saving", text, bad)
     this.bouts = new Map();
     for (const bout of track.bouts) this.bouts.set(bout.id, { ...bout });
-    for (const [start, stop] of without(track.annotated, track.bouts)) {
-      const id = newName();
-      this.bouts.set(id, { id, behaviour: "", start, stop, comment: "" });
-    }
+    this.#fill(track.annotated);
     this.undone = [];
     this.done = [];
     this.key = `unsaved ${location.pathname} ${track.id}`;
@@ -118,7 +115,10 @@ export class Labelling {
         edits.push({ edit: newName(), action: "put", bout: { id, behaviour, start, stop, comment: comment || "" } });
       }
     }
-    edits.push({ edit: newName(), action: "annotated", spans: union([...this.bouts.values()].map((one) => [one.start, one.stop])) });
+    const both = changes.flatMap(({ before, after }) => [before, after]).filter((one) => one);
+    const start = Math.min(...both.map((one) => one.start)), stop = Math.max(...both.map((one) => one.stop));
+    const near = [...this.bouts.values()].map((one) => [Math.max(one.start, start), Math.min(one.stop, stop)]).filter(([from, to]) => from < to);
+    edits.push({ edit: newName(), action: "annotated", start, stop, spans: union(near) });
     this.waiting.push(...edits);
     this.#keep();
     this.told("changed");
@@ -130,8 +130,16 @@ export class Labelling {
     if (edit.action === "put") this.bouts.set(edit.bout.id, { ...edit.bout });
     if (edit.action === "delete") this.bouts.delete(edit.id);
     if (edit.action !== "annotated") return;
-    for (const bout of [...this.bouts.values()]) if (!bout.behaviour) this.bouts.delete(bout.id);
-    for (const [start, stop] of without(edit.spans, [...this.bouts.values()])) {
+    const { start: first = 0, stop: last = this.frames } = edit;
+    const nothing = [...this.bouts.values()].filter((one) => !one.behaviour);
+    for (const bout of nothing) this.bouts.delete(bout.id);
+    const outside = nothing.flatMap((one) => [[one.start, Math.min(one.stop, first)], [Math.max(one.start, last), one.stop]]).filter(([from, to]) => from < to);
+    this.#fill([...outside, ...edit.spans]);
+  }
+
+  // Bouts of *none of these* where spans have no other.
+  #fill(spans) {
+    for (const [start, stop] of without(spans, [...this.bouts.values()])) {
       const id = newName();
       this.bouts.set(id, { id, behaviour: "", start, stop, comment: "" });
     }
@@ -178,12 +186,13 @@ export function union(spans) {
 export function without(spans, bouts) {
   const holes = union(bouts.filter((one) => one.behaviour).map((one) => [one.start, one.stop]));
   const out = [];
-  for (const [start, stop] of union(spans.map((one) => [...one]))) {
+  let hole = 0;
+  for (const [start, stop] of union(spans)) {
     let at = start;
-    for (const [from, to] of holes) {
-      if (to <= at || from >= stop) continue;
-      if (from > at) out.push([at, from]);
-      at = Math.max(at, to);
+    while (hole < holes.length && holes[hole][1] <= start) hole += 1;
+    for (let next = hole; next < holes.length && holes[next][0] < stop; next += 1) {
+      if (holes[next][0] > at) out.push([at, holes[next][0]]);
+      at = Math.max(at, holes[next][1]);
     }
     if (at < stop) out.push([at, stop]);
   }

@@ -43,7 +43,7 @@ def change(track_id: Id, body: edits.Changes, person: PersonOf, database: Databa
     A change whose name was there before is not done again, so a request whose answer was lost can be repeated.
     """
     with database.writing() as session:
-        found, video, project = track_for(session, person, track_id)
+        found, video, project = track_for(session, person, track_id, locked=True)
         _must_be_open(found, person)
         return {"version": edits.apply(session, found, video, project, person.id, body.edits)}
 
@@ -52,7 +52,7 @@ def change(track_id: Id, body: edits.Changes, person: PersonOf, database: Databa
 def change_state(track_id: Id, body: StateBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
     """Hand in, take back, accept or return a labelling. What is accepted becomes the dataset's labels of the video."""
     with database.writing() as session:
-        found, video, project = track_for(session, person, track_id)
+        found, video, project = track_for(session, person, track_id, locked=True)
         if body.state in ("accepted", "returned"):
             project_for(session, person, project.id, "expert")
             if found.author_id == person.id and not person.admin:
@@ -144,7 +144,7 @@ async def take(
 
 def _take(database: Any, person: Person, track_id: int, content: bytes, name: str) -> dict[str, Any]:
     with database.writing() as session:
-        found, video, project = track_for(session, person, track_id)
+        found, video, project = track_for(session, person, track_id, locked=True)
         _must_be_open(found, person)
         try:
             given = exports.read(content, name, video, project)

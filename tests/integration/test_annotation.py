@@ -127,6 +127,31 @@ def test_files_of_other_tools_come_in_and_go_out(lab):
     assert lab.admin.http.get(f"/api/tracks/{track}/export?kind=nothing").status_code == 422
 
 
+def looked(name, start, stop, *spans):
+    return {"edit": name, "action": "annotated", "start": start, "stop": stop, "spans": spans}
+
+
+def test_what_was_looked_at_is_told_for_a_part_of_the_video(lab):
+    track = lab.admin.post("videos/1/tracks", status=201)["id"]
+    edits = [looked("a", 0, 90, [0, 10], [20, 60]), looked("b", 5, 40, [8, 12], [30, 40]), looked("c", 50, 55)]
+    lab.admin.post(f"tracks/{track}/edits", {"edits": edits})
+    assert lab.admin.get(f"tracks/{track}")["annotated"] == [[0, 5], [8, 12], [30, 50], [55, 60]]
+    (*_, last) = lab.admin.get(f"tracks/{track}/history")
+    assert last["before"] == {"start": 50, "stop": 55, "spans": [[50, 55]]} and last["after"]["spans"] == []
+    for wrong in (looked("d", 10, 5), looked("d", 0, 91), looked("d", 10, 20, [5, 12]), looked("d", 10, 20, [15, 15])):
+        lab.admin.post(f"tracks/{track}/edits", {"edits": [wrong]}, 422)
+
+
+def test_thousands_of_changes_at_once(lab):
+    """More than a statement of SQLite may name."""
+    track = lab.admin.post("videos/1/tracks", status=201)["id"]
+    many = [put(f"b{number}", "down", number % 80, number % 80 + 5, f"e{number}") for number in range(40_000)]
+    assert lab.admin.post(f"tracks/{track}/edits", {"edits": many})["version"] == 40_000
+    again = [*many[:10], *({"edit": f"d{number}", "action": "delete", "id": f"b{number}"} for number in range(39_990))]
+    assert lab.admin.post(f"tracks/{track}/edits", {"edits": again})["version"] == 79_990
+    assert {one["id"] for one in lab.admin.get(f"tracks/{track}")["bouts"]} == {f"b{n}" for n in range(39_990, 40_000)}
+
+
 def test_all_of_a_request_or_nothing(lab):
     track = lab.admin.post("videos/1/tracks", status=201)["id"]
     for wrong in (put("b", "fly", 0, 5), put("b", "down", 80, 91), put("b", "down", 5, 5), put("b b", "down", 0, 5)):
