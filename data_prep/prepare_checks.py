@@ -14,7 +14,7 @@ from data_prep.dataset import Dataset
 from data_prep.errors import InputError
 from data_prep.prepare_video import Job, finished_frames
 from data_prep.streams import STREAMS, stored_frames
-from data_prep.video import count_frames, probe, read_frames
+from data_prep.video import count_frames, probe, read_times
 
 SAMPLED = range(0, 60, 12)  # the frames whose size as PNG stands for all
 MARGIN = 1.25  # later frames may be fuller
@@ -123,7 +123,7 @@ def _check_labels(data: Dataset, stem: str, frames: int) -> int | None:
     rows = len(dataset.read_labels(path, data.classes))
     if rows != frames:
         # Counted without decoding, `frames` may be a little too many: the truth is worth the time now.
-        dataset.read_labels(path, data.classes, sum(1 for _ in read_frames(data.videos[stem])))
+        dataset.read_labels(path, data.classes, sum(1 for _ in read_times(data.videos[stem])))
     return rows
 
 

@@ -132,7 +132,7 @@ def of_video(path: str | os.PathLike[str], quiet: bool = True) -> Timeline:
     with Progress(
         video.probe(path).frames or 1, "frames", f"reading times of {os.path.basename(path)}", quiet
     ) as shown:
-        for _, seconds, _ in video.read_frames(path):
+        for _, seconds, _ in video.read_times(path):
             times.append(seconds)
             shown.update()
     return Timeline(times)

@@ -36,7 +36,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     with _opened(path) as (container, stream):
         for packet in _packets(path, container, stream):
             for frame in _decode(path, packet, 0, 0.0):
-                height, width = _grey(frame, stream).shape
+                height, width = _shape(frame, stream)
                 return VideoInfo(width, height, stream.frames or None, _rate(stream))
     raise InputError(f"{path}: holds no frame that can be decoded; record it again or remove it")
 
@@ -62,31 +62,46 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.n
     decoder patches one frame it may have lost others, and every later frame would have a wrong number), is cut
     short, has no frame, or changes its size.
     """
+    with _opened(path) as (container, stream):
+        for index, seconds, frame in _shown(path, container, stream):
+            yield index, seconds, _grey(frame, stream)
+
+
+def read_times(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, tuple[int, int]]]:
+    """Yield (index, seconds, (height, width) in pixels) of every frame: it is decoded as in `read_frames`, with the
+    same errors, but its grey levels are not made, which takes longer than to decode it."""
+    with _opened(path) as (container, stream):
+        for index, seconds, frame in _shown(path, container, stream):
+            yield index, seconds, _shape(frame, stream)
+
+
+def _shown(path: str | os.PathLike[str], container: Any, stream: Any) -> Iterator[tuple[int, float, Any]]:
+    """Index, seconds and decoder's frame of every frame in the order shown; errors and warnings of `read_frames`."""
     index = 0
     first_time = seconds = 0.0
-    shape: tuple[int, ...] = ()
+    shape = (0, 0)
+    rate = _rate(stream)
     oddities = _Oddities()
-    with _opened(path) as (container, stream):
-        for packet in _packets(path, container, stream):
-            oddities.add_packet(index, packet.is_corrupt)
-            for frame in _decode(path, packet, index, seconds):
-                time, before = _timestamp(frame, stream), seconds
-                if index == 0:
-                    first_time = time or 0.0
-                seconds = time - first_time if time is not None else index / _rate(stream)
-                grey = _grey(frame, stream)
-                if index == 0:
-                    shape = grey.shape
-                elif grey.shape != shape:
-                    raise InputError(
-                        f"{path}: the frame size changes from {shape[1]}×{shape[0]} to {grey.shape[1]}×"
-                        f"{grey.shape[0]} at frame {index} ({before:.2f} s); cut it there into two videos")
-                else:
-                    oddities.add_step(index, seconds - before, _rate(stream))
-                if frame.is_corrupt:
-                    raise InputError(f"{path}: frame {index} ({seconds:.2f} s) is damaged or cut short; {REPAIR}")
-                yield index, seconds, grey
-                index += 1
+    for packet in _packets(path, container, stream):
+        oddities.add_packet(index, packet.is_corrupt)
+        for frame in _decode(path, packet, index, seconds):
+            time, before = _timestamp(frame, stream), seconds
+            if index == 0:
+                first_time = time or 0.0
+            seconds = time - first_time if time is not None else index / rate
+            size = _shape(frame, stream)
+            if index == 0:
+                shape = size
+            elif size != shape:
+                raise InputError(
+                    f"{path}: the frame size changes from {shape[1]}×{shape[0]} to {size[1]}×"
+                    f"{size[0]} at frame {index} ({before:.2f} s); cut it there into two videos")
+            else:
+                oddities.add_step(index, seconds - before, rate)
+            if frame.is_corrupt:
+                raise InputError(f"{path}: frame {index} ({seconds:.2f} s) is damaged or cut short; {REPAIR}")
+            yield index, seconds, frame
+            index += 1
     if index == 0:
         raise InputError(f"{path}: holds no frame that can be decoded; record it again or remove it")
     oddities.warn(path, index)
@@ -224,6 +239,11 @@ def _grey(frame: Any, stream: Any) -> np.ndarray:
     grey = frame.to_ndarray(format="gray")
     quarters = _rotation(frame, stream) // 90 % 4
     return np.ascontiguousarray(np.rot90(grey, quarters)) if quarters else grey
+
+
+def _shape(frame: Any, stream: Any) -> tuple[int, int]:
+    """Height and width of a frame as `_grey` turns it, in pixels."""
+    return (frame.width, frame.height) if _rotation(frame, stream) // 90 % 2 else (frame.height, frame.width)
 
 
 def _rotation(frame: Any, stream: Any) -> int:

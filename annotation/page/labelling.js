@@ -23,13 +23,14 @@ export class Labelling {
     this.key = `unsaved ${location.pathname} ${track.id}`;
     this.waiting = JSON.parse(localStorage.getItem(this.key) || "[]");
     this.sending = null;
+    this.order = null; // what `sorted` gave, until a change
     for (const edit of this.waiting) this.#replay(edit);
     if (this.waiting.length) this.#send(0);
   }
 
   get editable() { return this.track.mine && ["draft", "returned"].includes(this.track.state); }
 
-  sorted() { return [...this.bouts.values()].sort((a, b) => a.start - b.start || a.stop - b.stop); }
+  sorted() { return this.order ??= [...this.bouts.values()].sort((a, b) => a.start - b.start || a.stop - b.stop); }
 
   // Make frames [start, stop) a bout of a behaviour; in an exclusive project others give way. Returns its id.
   paint(behaviour, start, stop) {
@@ -119,6 +120,7 @@ export class Labelling {
     const start = Math.min(...both.map((one) => one.start)), stop = Math.max(...both.map((one) => one.stop));
     const near = [...this.bouts.values()].map((one) => [Math.max(one.start, start), Math.min(one.stop, stop)]).filter(([from, to]) => from < to);
     edits.push({ edit: newName(), action: "annotated", start, stop, spans: union(near) });
+    this.order = null;
     this.waiting.push(...edits);
     this.#keep();
     this.told("changed");

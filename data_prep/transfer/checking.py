@@ -11,7 +11,7 @@ from typing import Any, Callable
 import numpy as np
 
 from data_prep.errors import InputError
-from data_prep.video import probe, read_frames
+from data_prep.video import probe, read_times
 
 # What every current browser plays: FFmpeg's names of container and codec → pixel formats.
 PLAYABLE = {
@@ -60,9 +60,8 @@ def check(path: Path, called: str, told: Callable[[int], None]) -> Facts:
     try:
         probe(path)
         with redirect_stderr(warnings):
-            for index, seconds, grey in read_frames(path):
+            for index, seconds, shape in read_times(path):
                 times.append(seconds)
-                shape = grey.shape
                 told(index + 1)
     except InputError as error:
         raise InputError(str(error).replace(str(path), called)) from None

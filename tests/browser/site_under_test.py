@@ -27,7 +27,8 @@ def chromium() -> str | None:
 class Site:
     """`ethocaffe annotate` in a process of its own."""
 
-    def __init__(self, dataset: Path, *more: str):
+    def __init__(self, dataset: Path, *more: str, patience: float = 60.0):
+        self._patience = patience  # seconds until it says its address
         path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "engine")])
         self._command = [sys.executable, "-m", "tools.cli", "annotate", str(dataset), *more]
         self._environment = {**os.environ, "PYTHONPATH": path}
@@ -45,7 +46,7 @@ class Site:
         assert self.process.stdout is not None
         line = ""
         while "http://" not in line:
-            ready, _, _ = select.select([self.process.stdout], [], [], 60)
+            ready, _, _ = select.select([self.process.stdout], [], [], self._patience)
             line = self.process.stdout.readline() if ready else ""
             assert line, "the server did not start"
         self.link = re.findall(r"http\S+", line)[0]
