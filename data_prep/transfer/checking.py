@@ -60,8 +60,9 @@ def check(path: Path, called: str, told: Callable[[int], None]) -> Facts:
     try:
         probe(path)
         with redirect_stderr(warnings):
-            for index, seconds, shape in read_times(path):
+            for index, seconds, size in read_times(path):
                 times.append(seconds)
+                shape = size
                 told(index + 1)
     except InputError as error:
         raise InputError(str(error).replace(str(path), called)) from None

@@ -33,11 +33,11 @@ CLASSES = ("drink", "eat", "groom", "hang", "sniff", "rear", "rest", "walk", "ea
 JUMPS = 30
 DRAWING = 3.0  # seconds that the timeline is panned and zoomed
 READY = "window.ethocaffe?.labelling && ethocaffe.player.video.readyState >= 2 && ethocaffe.timeline.drawn > 0"
-FILL = """async ([count, seed]) => {
+FILL = """async ([count, seed, names]) => {
   const api = await import("./page/api.js");
-  const { video, labelling } = ethocaffe, step = video.frames / count, names = %s;
+  const { video, labelling } = ethocaffe, step = video.frames / count;
   let state = seed;
-  const random = () => (state = (state * 1103515245 + 12345) %% 2147483648) / 2147483648;
+  const random = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
   const edits = [];
   for (let at = 0; at < count; at += 1) {
     const start = Math.floor(at * step), stop = Math.floor(start + 1 + random() * (step - 1));
@@ -46,7 +46,7 @@ FILL = """async ([count, seed]) => {
   }
   edits.push({ edit: "spans", action: "annotated", spans: [[0, video.frames]] });
   await api.post(`tracks/${labelling.track.id}/edits`, { edits });
-}""" % list(CLASSES)
+}"""
 JUMP = """async (frame) => {
   const { player } = ethocaffe, began = performance.now();
   const shown = new Promise((done) => player.video.addEventListener("seeked", done, { once: true }));
@@ -75,8 +75,8 @@ DRAW = """async ([seconds, share]) => {
 def repeat(source: Path, target: Path, seconds: float) -> None:
     """Write a video's packets over and over until it lasts as long."""
     with av.open(str(source)) as read:
-        stream = read.streams.video[0]
-        packets = [packet for packet in read.demux(stream) if packet.pts is not None and packet.dts is not None]
+        stream: Any = read.streams.video[0]
+        packets: list[Any] = [one for one in read.demux(stream) if one.pts is not None and one.dts is not None]
         length = max(packet.pts + packet.duration for packet in packets) - min(packet.pts for packet in packets)
         with av.open(str(target), "w", options={"movflags": "faststart"}) as written:
             made = written.add_stream_from_template(stream)
@@ -103,7 +103,7 @@ def measure(page: Page, bouts: int) -> dict[str, Any]:
     """Every figure of a page on which the project's videos are listed."""
     page.click("text=night", timeout=3_600_000)
     until(page, READY)
-    page.evaluate(FILL, [bouts, SEED])
+    page.evaluate(FILL, [bouts, SEED, list(CLASSES)])
     page.goto(page.url.partition("#")[0])
     page.wait_for_selector("text=night")
     began = time.monotonic()
