@@ -4,77 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 import site_under_test as site
+from pages import CLASSES, bouts, joined, opened, press, saved, until
 
 from data_prep.dataset import read_labels
 from data_prep.video import read_frames
-
-playwright = pytest.importorskip("playwright.sync_api")
-CLASSES = ("walk", "groom", "rest", "sniff")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if site.chromium() is None:
-        pytest.skip("no Chromium: `apt-get install chromium` installs it")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=site.chromium(), args=site.FLAGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def lab(shared, tmp_path):
-    data = site.make_dataset(tmp_path / "cage", [shared / "video" / "home_cage.mp4"], CLASSES)
-    running = site.Site(data)
-    running.data = data
-    yield running
-    running.stop()
-
-
-def joined(browser, link, name):
-    """A page of somebody who follows an invitation; what goes wrong in it fails the test."""
-    page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
-    page.faults = []
-    page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.goto(link)
-    page.fill("[name=name]", name)
-    page.fill("[name=password]", site.PASSWORD)
-    page.click("button[type=submit]")
-    page.wait_for_selector("table.list")
-    return page
-
-
-def opened(page, video="home_cage"):
-    page.click(f"text={video}")
-    until(page, "window.ethocaffe?.labelling && ethocaffe.player.video.readyState >= 2")
-
-
-def until(page, expression, seconds=20.0):
-    """Wait until something is so; the page's own rules forbid the browser to evaluate texts, so it is asked again."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, (expression, page.inner_text("body"))
-        page.wait_for_timeout(50)
-
-
-def press(page, key, times=1):
-    for _ in range(times):
-        page.keyboard.press(key)
-
-
-def bouts(page):
-    return page.evaluate("ethocaffe.labelling.sorted().map(one => [one.behaviour, one.start, one.stop])")
-
-
-def saved(page):
-    until(page, "document.getElementById('saving').textContent === 'All saved'")
 
 
 def test_from_the_first_key_to_the_datasets_labels(lab, browser):
