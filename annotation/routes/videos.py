@@ -10,9 +10,11 @@ from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from annotation import footage
-from annotation.people import DatabaseOf, PersonOf, may_see, role_of, video_for
+from annotation.people import DatabaseOf, Person, PersonOf, may_see, role_of, video_for
 from annotation.routes.tracks import track_json
 from annotation.tables import PERSON, Track, Work
 
@@ -84,16 +86,25 @@ def tracks(video_id: Id, person: PersonOf, database: DatabaseOf) -> list[dict[st
 @router.post("/{video_id}/tracks", status_code=201)
 def my_track(video_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
     """One's own labelling of a video: made, where there is none."""
-    with database.writing() as session:
-        found, _ = video_for(session, person, video_id)
-        own = session.scalar(
-            select(Track).where(Track.video_id == found.id, Track.author_id == person.id, Track.kind == PERSON)
-        )
-        if own is None:
-            own = Track(video_id=found.id, author_id=person.id, kind=PERSON, annotated=[])
-            session.add(own)
-            session.flush()
-        return track_json(session, own, person)
+    try:
+        with database.writing() as session:
+            found, _ = video_for(session, person, video_id)
+            own = _own(session, found.id, person)
+            if own is None:
+                own = Track(video_id=found.id, author_id=person.id, kind=PERSON, annotated=[])
+                session.add(own)
+                session.flush()
+            return track_json(session, own, person)
+    except IntegrityError:  # another window of the same person made it just now
+        with database.reading() as session:
+            own = _own(session, video_id, person)
+            assert own is not None
+            return track_json(session, own, person)
+
+
+def _own(session: Session, video_id: int, person: Person) -> Track | None:
+    wanted = select(Track).where(Track.video_id == video_id, Track.author_id == person.id, Track.kind == PERSON)
+    return session.scalar(wanted)
 
 
 @router.post("/{video_id}/work", status_code=204)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -150,6 +151,18 @@ def test_thousands_of_changes_at_once(lab):
     again = [*many[:10], *({"edit": f"d{number}", "action": "delete", "id": f"b{number}"} for number in range(39_990))]
     assert lab.admin.post(f"tracks/{track}/edits", {"edits": again})["version"] == 79_990
     assert {one["id"] for one in lab.admin.get(f"tracks/{track}")["bouts"]} == {f"b{n}" for n in range(39_990, 40_000)}
+
+
+def test_two_windows_of_a_person_may_do_the_same_at_once(lab):
+    def window(number):
+        track = lab.admin.post("videos/2/tracks", status=201)["id"]
+        edits = [put(f"b{at}", "down", at, at + 9, f"e{at}") for at in range(20)]
+        return track, lab.admin.post(f"tracks/{track}/edits", {"edits": edits})["version"]
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(window, range(24)))
+    ((track, version),) = set(done)
+    assert version == 20 and len(lab.admin.get(f"tracks/{track}")["bouts"]) == 20
 
 
 def test_all_of_a_request_or_nothing(lab):
