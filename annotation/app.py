@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
-from annotation.routes import people, projects, tracks, videos
+from annotation.routes import marks, people, projects, tracks, videos
 from annotation.secrets import Brake
 
 MOST_BYTES = 34 << 20  # of a request: a file of annotations, and no more
@@ -31,7 +32,7 @@ def make_app(database: Database) -> FastAPI:
     app = FastAPI(title="ethocaffe annotate", version=VERSION, docs_url=None, redoc_url=None)
     app.state.database = database
     app.state.brake = Brake()
-    for part in (people, projects, videos, tracks):
+    for part in (people, projects, videos, tracks, marks):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
@@ -42,6 +43,16 @@ def make_app(database: Database) -> FastAPI:
     @app.exception_handler(IntegrityError)
     async def beaten(request: Request, error: IntegrityError) -> JSONResponse:
         return JSONResponse({"detail": "somebody else changed this at the same moment; try again"}, 409)
+
+    # What was sent is not told back: it may hold what no JSON does, such as NaN, or half of a letter.
+    @app.exception_handler(RequestValidationError)
+    async def wrong(request: Request, error: RequestValidationError) -> JSONResponse:
+        told = [{"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in error.errors()]
+        return JSONResponse({"detail": told}, 422)
+
+    @app.exception_handler(DataError)
+    async def unstorable(request: Request, error: DataError) -> JSONResponse:
+        return JSONResponse({"detail": "a text or a number in it is one that the database cannot hold"}, 422)
 
     app.add_middleware(Rules)
     return app

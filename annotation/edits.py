@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from annotation.tables import Bout, Edit, Project, Track, Video
+from annotation import mark_edits
+from annotation.mark_edits import Name, PutMark, Unmark
+from annotation.tables import Edit, Project, Track, Video
 from data_prep.annotations import joined
 
 AT_ONCE = 5000  # names in a statement: SQLite takes 32,766 values, some builds fewer
-Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")]
-
-
-# The statements of a save, made once: to build them takes as long as to run them.
-_EDITS, _BOUTS = Edit.metadata.tables["edits"], Bout.metadata.tables["bouts"]
 _NAMES: Any = bindparam("names", expanding=True)
-KNOWN = select(_EDITS.c.edit).where(_EDITS.c.track_id == bindparam("track"), _EDITS.c.edit.in_(_NAMES))
-THERE = select(_BOUTS).where(_BOUTS.c.track_id == bindparam("track"), _BOUTS.c.id.in_(_NAMES))
-GONE = delete(_BOUTS).where(_BOUTS.c.track_id == bindparam("track"), _BOUTS.c.id.in_(_NAMES))
-NEW, TRAIL = insert(_BOUTS), insert(_EDITS)
+
+
+class Kept(NamedTuple):
+    """A table of what labellings hold by name: its statements, made once since to build them takes as long as to run
+    them; a row as the API gives it; and what of the latter is stored."""
+
+    there: Any
+    gone: Any
+    new: Any
+    as_json: Callable[[Any], dict[str, Any]]
+    stored: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _kept(table: Table, as_json: Any, stored: Any = dict) -> Kept:
+    ours = (table.c.track_id == bindparam("track")) & table.c.id.in_(_NAMES)
+    return Kept(select(table).where(ours), delete(table).where(ours), insert(table), as_json, stored)
 
 
 class BoutBody(BaseModel):
@@ -66,7 +75,7 @@ class Annotated_(BaseModel):
     )
 
 
-Change = Annotated[Put | Delete | Annotated_, Field(discriminator="action")]
+Change = Annotated[Put | Delete | Annotated_ | PutMark | Unmark, Field(discriminator="action")]
 
 
 class Changes(BaseModel):
@@ -76,21 +85,25 @@ class Changes(BaseModel):
 
 
 class Place(NamedTuple):
-    """Where changes are applied: a labelling, its video, the project's behaviours, and the bouts as they become."""
+    """Where changes are applied: a labelling, its video, the project's behaviours, and the bouts and marks as they
+    become."""
 
     track: Track
     video: Video
     behaviours: set[str]
     bouts: dict[str, dict[str, Any]]
+    marks: dict[str, dict[str, Any]]
 
 
 def apply(session: Session, track: Track, video: Video, project: Project, user_id: int, changes: list[Any]) -> int:
     """Apply changes that were not applied before; returns the labelling's version. 422 for one that cannot be."""
     connection = session.connection()
     known = _known(connection, track, [change.edit for change in changes])
-    before = _bouts(connection, track, [change.bout.id if change.action == "put" else change.id
-                                     for change in changes if change.action in ("put", "delete")])  # fmt: skip
-    place = Place(track, video, {one["name"] for one in project.behaviours}, dict(before))
+    bouts = _there(connection, BOUTS, track, [one.bout.id if one.action == "put" else one.id
+                                              for one in changes if one.action in ("put", "delete")])  # fmt: skip
+    marks = _there(connection, MARKS, track, [one.mark.id if one.action == "mark" else one.id
+                                              for one in changes if one.action in ("mark", "unmark")])  # fmt: skip
+    place = Place(track, video, {one["name"] for one in project.behaviours}, dict(bouts), dict(marks))
     trail, now = [], time.time()
     for change in changes:
         if change.edit in known:
@@ -99,12 +112,15 @@ def apply(session: Session, track: Track, video: Video, project: Project, user_i
         was, becomes = APPLY[change.action](place, change)
         trail.append({"track_id": track.id, "user_id": user_id, "edit": change.edit, "at": now,
                       "action": change.action, "before": was, "after": becomes})  # fmt: skip
-    _keep(connection, track, before, place.bouts)
+    _keep(connection, BOUTS, track, bouts, place.bouts)
+    _keep(connection, MARKS, track, marks, place.marks)
     if trail:
         connection.execute(TRAIL, trail)
     track.version += len(trail)
     track.updated = now
     session.flush()
+    if marks or place.marks:
+        mark_edits.must_fit(session, track)
     return track.version
 
 
@@ -140,7 +156,9 @@ def clipped(spans: Sequence[Sequence[int]], start: int, stop: int) -> list[tuple
     return [(max(one, start), min(other, stop)) for one, other in spans if one < stop and other > start]
 
 
-APPLY: dict[str, Any] = {"put": _put, "delete": _delete, "annotated": _annotated}
+APPLY: dict[str, Any] = {
+    "put": _put, "delete": _delete, "annotated": _annotated, "mark": mark_edits.put, "unmark": mark_edits.remove,
+}  # fmt: skip
 
 
 def _known(connection: Connection, track: Track, names: list[str]) -> set[str]:
@@ -151,22 +169,22 @@ def _known(connection: Connection, track: Track, names: list[str]) -> set[str]:
     return found
 
 
-def _bouts(connection: Connection, track: Track, names: list[str]) -> dict[str, dict[str, Any]]:
-    """The bouts of these names that are there."""
+def _there(connection: Connection, kept: Kept, track: Track, names: list[str]) -> dict[str, dict[str, Any]]:
+    """The bouts or marks of these names that are there."""
     found: dict[str, dict[str, Any]] = {}
     for some in _parts(names):
-        there = connection.execute(THERE, {"track": track.id, "names": some})
-        found.update((one.id, as_json(one)) for one in there)
+        there = connection.execute(kept.there, {"track": track.id, "names": some})
+        found.update((one.id, kept.as_json(one)) for one in there)
     return found
 
 
-def _keep(connection: Connection, track: Track, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Store the bouts that are new or others than before, and drop those that went."""
+def _keep(connection: Connection, kept: Kept, track: Track, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Store the bouts or marks that are new or others than before, and drop those that went."""
     for some in _parts([name for name, was in before.items() if after.get(name) != was]):
-        connection.execute(GONE, {"track": track.id, "names": some})
-    new = [{"track_id": track.id, **one} for name, one in after.items() if before.get(name) != one]
+        connection.execute(kept.gone, {"track": track.id, "names": some})
+    new = [{"track_id": track.id, **kept.stored(one)} for name, one in after.items() if before.get(name) != one]
     if new:
-        connection.execute(NEW, new)
+        connection.execute(kept.new, new)
 
 
 def _parts(names: list[str]) -> Iterator[list[str]]:
@@ -177,3 +195,11 @@ def _parts(names: list[str]) -> Iterator[list[str]]:
 def as_json(bout: Any) -> dict[str, Any]:
     """A bout as the API gives it, of a `Bout` or a row of its table."""
     return {name: getattr(bout, name) for name in ("id", "behaviour", "start", "stop", "comment", "confidence")}
+
+
+_TABLES = Edit.metadata.tables
+_EDITS = _TABLES["edits"]
+KNOWN = select(_EDITS.c.edit).where(_EDITS.c.track_id == bindparam("track"), _EDITS.c.edit.in_(_NAMES))
+TRAIL = insert(_EDITS)
+BOUTS = _kept(_TABLES["bouts"], as_json)
+MARKS = _kept(_TABLES["marks"], mark_edits.as_json, mark_edits.stored)

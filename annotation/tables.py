@@ -130,6 +130,19 @@ class Bout(Base):
     confidence: Mapped[float | None] = mapped_column(Float)
 
 
+class Mark(Base):
+    """A named box or point in a track (`data_prep.marks`); `id` is the browser's own. keyframes: `[[frame, x, y]]` or
+    `[[frame, x, y, width, height]]` in the video's pixels, by frame; size: how many they are."""
+
+    __tablename__ = "marks"
+    track_id: Mapped[int] = mapped_column(ForeignKey("tracks.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[str] = mapped_column(String(10))
+    keyframes: Mapped[list[list[float]]] = mapped_column(JSON)
+    size: Mapped[int] = mapped_column(Integer)
+
+
 class Edit(Base):
     """The trail: who changed what in which track, and what was there before. Nothing here is ever changed.
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import edits, exports, models, secrets
+from annotation import edits, exports, mark_edits, models, secrets
 from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
-from annotation.tables import Bout, Edit, Track, User, Video
+from annotation.tables import Bout, Edit, Mark, Track, User, Video
 from data_prep import formats
 from data_prep.errors import InputError
 
@@ -29,11 +29,16 @@ class StateBody(BaseModel):
 
 @router.get("/tracks/{track_id}")
 def track(track_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """A labelling with its bouts, by their start."""
+    """A labelling with its bouts, by their start, and its marks: boxes and points with their keyframes."""
     with database.reading() as session:
         found, _, _ = track_for(session, person, track_id)
         bouts = session.scalars(select(Bout).where(Bout.track_id == found.id).order_by(Bout.start, Bout.id))
-        return {**track_json(session, found, person), "bouts": [edits.as_json(one) for one in bouts]}
+        marks = session.scalars(select(Mark).where(Mark.track_id == found.id).order_by(Mark.id))
+        return {
+            **track_json(session, found, person),
+            "bouts": [edits.as_json(one) for one in bouts],
+            "marks": [mark_edits.as_json(one) for one in marks],
+        }
 
 
 @router.post("/tracks/{track_id}/edits")
@@ -44,7 +49,7 @@ def change(track_id: Id, body: edits.Changes, person: PersonOf, database: Databa
     """
     with database.writing() as session:
         found, video, project = track_for(session, person, track_id, locked=True)
-        _must_be_open(found, person)
+        must_be_open(found, person)
         return {"version": edits.apply(session, found, video, project, person.id, body.edits)}
 
 
@@ -90,18 +95,22 @@ def history(
     after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
     most: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> list[dict[str, Any]]:
-    """Who changed what, oldest first, after the entry of that number."""
+    """Who changed what, oldest first, after the entry of that number: `most` entries, fewer where they are large. Ask
+    again after the last one, until none comes."""
     with database.reading() as session:
         found, _, _ = track_for(session, person, track_id)
         rows = session.execute(
             select(Edit, User.name).join(User, User.id == Edit.user_id)
             .where(Edit.track_id == found.id, Edit.id > after).order_by(Edit.id).limit(most)
         )  # fmt: skip
-        return [
-            {"id": edit.id, "by": name, "at": edit.at, "action": edit.action, "before": edit.before,
-             "after": edit.after}
-            for edit, name in rows
-        ]  # fmt: skip
+        out, numbers = [], 0
+        for edit, name in rows.yield_per(20):
+            out.append({"id": edit.id, "by": name, "at": edit.at, "action": edit.action, "before": edit.before,
+                        "after": edit.after})  # fmt: skip
+            numbers += mark_edits.weight(edit.before) + mark_edits.weight(edit.after)
+            if numbers > mark_edits.MOST_KEYFRAMES:
+                break
+        return out
 
 
 @router.get("/tracks/{track_id}/export", response_class=Response)
@@ -145,7 +154,7 @@ async def take(
 def _take(database: Any, person: Person, track_id: int, content: bytes, name: str) -> dict[str, Any]:
     with database.writing() as session:
         found, video, project = track_for(session, person, track_id, locked=True)
-        _must_be_open(found, person)
+        must_be_open(found, person)
         try:
             given = exports.read(content, name, video, project)
         except InputError as error:
@@ -169,7 +178,8 @@ def _take(database: Any, person: Person, track_id: int, content: bytes, name: st
         return {"version": version, "bouts": len(given.bouts)}
 
 
-def _must_be_open(found: Track, person: Person) -> None:
+def must_be_open(found: Track, person: Person) -> None:
+    """403 or 409 where a labelling is not for this person to change now."""
     if found.author_id != person.id:
         raise HTTPException(403, "only its author changes a labelling")
     if found.state not in ("draft", "returned"):
