@@ -2,6 +2,7 @@
 import { node } from "./dom.js";
 import { frameTimes, get, post, upload } from "./api.js";
 import { Labelling } from "./labelling.js";
+import { Marking } from "./marking.js";
 import { Player } from "./player.js";
 import { clock, Timeline } from "./timeline.js";
 import { fillKeys, keyOf } from "./keys.js";
@@ -24,7 +25,10 @@ export async function edit(main, crumbs, number) {
 
   const timeline = new Timeline(find("canvas"), video.frames, video.fps, lanes, (what, ...more) => timelineTold(what, ...more));
   const player = new Player(find("video"), `api/videos/${number}/file`, times, (frame) => shown(frame));
-  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, video, times };
+  const marking = new Marking(find(".marking"), find(".picture svg"), {
+    player, timeline, video, labelling: () => labelling, unchoose: () => choose(null), reopen: () => open(labelling.track.id), say: (...what) => told("saving", ...what),
+  });
+  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times };
   window.ethocaffe = view; // for whoever looks in from the browser's console, and for tests
 
   async function open(track) {
@@ -41,6 +45,7 @@ export async function edit(main, crumbs, number) {
     if (what === "saving") { saving.textContent = text; saving.classList.toggle("bad", bad); return; }
     timeline.bouts = labelling.sorted();
     if (!labelling.bouts.has(chosen)) choose(null);
+    marking.draw();
     timeline.draw();
     list();
   }
@@ -52,11 +57,12 @@ export async function edit(main, crumbs, number) {
     if (what === "chosen") choose(more[0]);
   }
 
-  function choose(id) { chosen = id; timeline.chosen = id; timeline.draw(); list(); }
+  function choose(id) { if (id !== null) marking.choose(null); chosen = id; timeline.chosen = id; timeline.draw(); list(); }
 
   function shown(frame) {
     find(".place").textContent = `frame ${frame} of ${video.frames} · ${clock(times[frame], true)}`;
     timeline.follow(frame);
+    marking.draw();
     if (!player.playing) list();
   }
 
@@ -181,14 +187,15 @@ export async function edit(main, crumbs, number) {
     play: () => player.toggle(), back: () => player.step(-1), on: () => player.step(1), back10: () => player.step(-10), on10: () => player.step(10),
     first: () => player.step(-Infinity), last: () => player.step(Infinity), faster: () => speed(1), slower: () => speed(-1),
     bout: () => { const bout = labelling.bouts.get(chosen); if (bout) { player.go(bout.start); player.toggle(bout.stop); } },
-    erase: () => { if (chosen) labelling.erase(chosen); }, split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
+    ...marking.actions,
+    erase: () => { if (!marking.erase() && chosen) labelling.erase(chosen); }, split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
     take: () => {
       const bout = timeline.others.find((one) => one.start <= player.frame && player.frame < one.stop);
       if (bout && labelling.editable) choose(labelling.paint(bout.behaviour, bout.start, bout.stop));
     },
     undo: () => { stopPainting(true); labelling.undo(); }, redo: () => { stopPainting(true); labelling.redo(); },
     nextEdge: () => jump(1), previousEdge: () => jump(-1), nextDoubt: () => doubtful(1), previousDoubt: () => doubtful(-1),
-    zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); timeline.draw(); },
+    zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); marking.cancel(); timeline.draw(); },
     help: () => document.getElementById("keys").showModal(),
   };
 

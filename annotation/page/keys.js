@@ -20,6 +20,21 @@ export const KEYS = [
   ["Ctrl+y", "redo"],
   ["]", "nextEdge", "to the next edge of a bout"],
   ["[", "previousEdge", "to the one before"],
+  ["Shift+B", "box", "draw a box; again: one in the middle of the picture"],
+  ["Shift+P", "point", "set a point; again: one in the middle"],
+  ["Alt+ArrowLeft", "markLeft", "move the chosen box or point by a pixel; with Shift the box's edge"],
+  ["Alt+ArrowRight", "markRight"],
+  ["Alt+ArrowUp", "markUp"],
+  ["Alt+ArrowDown", "markDown"],
+  ["Alt+Shift+ArrowLeft", "narrower"],
+  ["Alt+Shift+ArrowRight", "wider"],
+  ["Alt+Shift+ArrowUp", "lower"],
+  ["Alt+Shift+ArrowDown", "higher"],
+  ["Shift+K", "keyframe", "make a keyframe of the chosen box or point here; Delete erases it"],
+  ["Shift+Delete", "unmark", "erase the chosen box or point on all frames"],
+  ["Shift+Backspace", "unmark"],
+  ["}", "nextKeyframe", "to the next keyframe of the chosen box or point"],
+  ["{", "previousKeyframe", "to the one before"],
   ["PageDown", "nextDoubt", "to the next stretch that is not annotated, or of which the model is not sure"],
   ["PageUp", "previousDoubt", "to the one before"],
   ["+", "zoomIn", "zoom in"],
@@ -27,13 +42,16 @@ export const KEYS = [
   ["Escape", "cancel", "stop painting without a bout; choose none"],
   ["?", "help", "these keys"],
 ];
-const NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", "Ctrl+z": "Ctrl Z", "Ctrl+Shift+z": "Ctrl Shift Z" };
+const NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", "Ctrl+z": "Ctrl Z", "Ctrl+Shift+z": "Ctrl Shift Z", "Alt+ArrowLeft": "Alt ← → ↑ ↓", "Shift+B": "Shift B", "Shift+P": "Shift P", "Shift+K": "Shift K", "Shift+Delete": "Shift Delete" };
 
 export function keyOf(event) {
   const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const arrow = letter.startsWith("Arrow") || letter === "z";
-  const pressed = `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.shiftKey && arrow ? "Shift+" : ""}${letter}`;
-  return KEYS.find(([key]) => key === pressed)?.[1];
+  const arrow = letter.startsWith("Arrow");
+  // Of other signs Shift is a part; so is AltGr, which Windows tells of as Ctrl and Alt.
+  const shift = event.shiftKey && (arrow || /^[a-z]$/.test(letter) || letter === "Delete" || letter === "Backspace");
+  const control = (event.ctrlKey || event.metaKey) && !event.getModifierState("AltGraph");
+  const pressed = `${control ? "Ctrl+" : ""}${event.altKey && arrow ? "Alt+" : ""}${shift ? "Shift+" : ""}${letter}`;
+  return KEYS.find(([key]) => key.toLowerCase() === pressed.toLowerCase())?.[1];
 }
 
 export function fillKeys(dialog, lanes) {

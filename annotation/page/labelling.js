@@ -1,13 +1,14 @@
-// A labelling being edited: its bouts, undo and redo, and saving that survives a lost connection.
+// A labelling being edited: its bouts, its marks (boxes and points, see marks.js), undo and redo, and saving that survives a lost connection.
 //
 // A bout is frames [start, stop) of a behaviour; behaviour "" is *none of these*: looked at, and nothing to label.
 // What no bout covers is not annotated. On the server "" is the spans that were looked at and have no bout.
 import { post } from "./api.js";
+import { applied, MOST_KEYFRAMES } from "./marks.js";
 
 const RETRY = [1000, 2000, 5000, 10000];
 const MOST = 2000; // edits in a request
 let counter = 0;
-const newName = () => `${Date.now().toString(36)}-${(counter++).toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
+export const newName = () => `${Date.now().toString(36)}-${(counter++).toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
 
 export class Labelling {
   constructor(track, frames, exclusive, told) {
@@ -18,6 +19,7 @@ export class Labelling {
     this.bouts = new Map();
     for (const bout of track.bouts) this.bouts.set(bout.id, { ...bout });
     this.#fill(track.annotated);
+    this.marks = new Map(track.marks.map((one) => [one.id, one]));
     this.undone = [];
     this.done = [];
     this.key = `unsaved ${location.pathname} ${track.id}`;
@@ -74,15 +76,16 @@ export class Labelling {
     this.change([...room, { before: next, after: null }, { before: bout, after: { ...bout, stop: next.stop } }]);
   }
 
+  // changes: {before, after} of a bout or, with of: "marks", of a mark; null where there is none.
   change(changes) {
     if (!this.editable || !changes.length) return;
-    const kept = changes.map(({ before, after }) => ({ before: before && { ...before }, after: after && { ...after } }));
+    const kept = changes.map((one) => ({ ...one, before: one.before && { ...one.before }, after: one.after && { ...one.after } }));
     this.done.push(kept);
     this.undone.length = 0;
     this.#apply(kept);
   }
 
-  undo() { this.#travel(this.done, this.undone, (one) => one.map(({ before, after }) => ({ before: after, after: before })).reverse()); }
+  undo() { this.#travel(this.done, this.undone, (one) => one.map((change) => ({ ...change, before: change.after, after: change.before })).reverse()); }
   redo() { this.#travel(this.undone, this.done, (one) => one); }
 
   #travel(from, to, turned) {
@@ -107,7 +110,8 @@ export class Labelling {
 
   #apply(changes) {
     const edits = [];
-    for (const { before, after } of changes) {
+    for (const { of, before, after } of changes) {
+      if (of === "marks") { edits.push({ edit: newName(), ...applied(this.marks, { before, after }) }); continue; }
       if (before && !after) this.bouts.delete(before.id);
       if (after) this.bouts.set(after.id, { ...after });
       if (before?.behaviour && !(after?.behaviour)) edits.push({ edit: newName(), action: "delete", id: before.id });
@@ -116,10 +120,12 @@ export class Labelling {
         edits.push({ edit: newName(), action: "put", bout: { id, behaviour, start, stop, comment: comment || "" } });
       }
     }
-    const both = changes.flatMap(({ before, after }) => [before, after]).filter((one) => one);
-    const start = Math.min(...both.map((one) => one.start)), stop = Math.max(...both.map((one) => one.stop));
-    const near = [...this.bouts.values()].map((one) => [Math.max(one.start, start), Math.min(one.stop, stop)]).filter(([from, to]) => from < to);
-    edits.push({ edit: newName(), action: "annotated", start, stop, spans: union(near) });
+    const both = changes.filter(({ of }) => of !== "marks").flatMap(({ before, after }) => [before, after]).filter((one) => one);
+    if (both.length) {
+      const start = Math.min(...both.map((one) => one.start)), stop = Math.max(...both.map((one) => one.stop));
+      const near = [...this.bouts.values()].map((one) => [Math.max(one.start, start), Math.min(one.stop, stop)]).filter(([from, to]) => from < to);
+      edits.push({ edit: newName(), action: "annotated", start, stop, spans: union(near) });
+    }
     this.order = null;
     this.waiting.push(...edits);
     this.#keep();
@@ -131,6 +137,8 @@ export class Labelling {
   #replay(edit) {
     if (edit.action === "put") this.bouts.set(edit.bout.id, { ...edit.bout });
     if (edit.action === "delete") this.bouts.delete(edit.id);
+    if (edit.action === "mark") this.marks.set(edit.mark.id, edit.mark);
+    if (edit.action === "unmark") this.marks.delete(edit.id);
     if (edit.action !== "annotated") return;
     const { start: first = 0, stop: last = this.frames } = edit;
     const nothing = [...this.bouts.values()].filter((one) => !one.behaviour);
@@ -154,7 +162,7 @@ export class Labelling {
 
   async #send(tries) {
     if (this.sending || !this.waiting.length) return;
-    this.sending = this.waiting.slice(0, MOST);
+    this.sending = fitting(this.waiting);
     if (!tries) this.told("saving", "Saving…");
     try {
       const { version } = await post(`tracks/${this.track.id}/edits`, { edits: this.sending });
@@ -172,6 +180,13 @@ export class Labelling {
       if (!refused) setTimeout(() => this.#send(tries + 1), RETRY[Math.min(tries, RETRY.length - 1)]);
     }
   }
+}
+
+// The first of waiting changes: as many as go into one request.
+function fitting(waiting) {
+  let size = 0;
+  const end = waiting.findIndex((one, at) => at === MOST || (at && (size += one.mark?.keyframes.length ?? 0) > MOST_KEYFRAMES));
+  return end < 0 ? waiting.slice() : waiting.slice(0, end);
 }
 
 export function union(spans) {

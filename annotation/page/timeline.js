@@ -12,6 +12,7 @@ export class Timeline {
     this.chosen = null;
     this.painting = null; // {behaviour, from}
     this.drag = null;
+    this.over = null; // draws more on top: called with the context
     this.context = canvas.getContext("2d");
     canvas.style.height = `${TOP + LANE * lanes.length + 4}px`;
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -74,6 +75,7 @@ export class Timeline {
       pen.fillRect(this.x(from), TOP + LANE * lane + 3, this.x(to) - this.x(from), LANE - 6);
       pen.globalAlpha = 1;
     }
+    this.over?.(pen);
     const [left, right] = [this.x(this.frame), this.x(this.frame + 1)];
     pen.fillStyle = "#0007";
     pen.fillRect(left, 0, Math.max(right - left, 1.5), height);
