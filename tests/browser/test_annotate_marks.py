@@ -86,6 +86,14 @@ def test_a_box_is_drawn_moved_and_half_way_between(lab, browser):  # noqa: F811
     drag(page, [half[0] + width, half[1] + height], [half[0] + width + 20, half[1] + height + 10])
     assert page.evaluate(MARKS)[0]["keyframes"][1] == pytest.approx([150, *half[:2], width + 20, height + 10], abs=1)
     until(page, "document.querySelector('.here button').textContent === '◆ mouse'")
+    # While the video plays, every frame that is shown has its own place of the box.
+    go(page, 100)
+    press(page, "Escape")
+    seen = page.evaluate(PLAY, 160)
+    assert len({frame for frame, _ in seen}) > 5
+    keyframes = tuple(map(tuple, page.evaluate(MARKS)[0]["keyframes"]))
+    for frame, numbers in seen:
+        assert tuple(numbers) == marks.at(marks.Mark("", "mouse", "box", keyframes), frame)
     # Out of the server, a row per frame, as the page shows it.
     saved(page)
     text = page.request.get(f"{lab.address}/api/tracks/1/marks").text()
@@ -227,6 +235,18 @@ GO = """async (frame) => {
 ON_SCREEN = """([x, y]) => {
   const box = document.querySelector(".picture svg").getBoundingClientRect(), place = ethocaffe.marking.overlay.place();
   return [box.left + place.left + x * place.x, box.top + place.top + y * place.y];
+}"""
+PLAY = """async (until) => {
+  const { marking: { overlay }, player } = ethocaffe, seen = [], draw = overlay.draw;
+  overlay.draw = function (items, ...more) {
+    draw.call(this, items, ...more);
+    if (items) seen.push([player.frame, items[0].numbers]);
+  };
+  const stopped = new Promise((done) => player.video.addEventListener("pause", done, { once: true }));
+  await player.toggle(until);
+  await stopped;
+  overlay.draw = draw;
+  return seen;
 }"""
 AT = """async ([mark, frames]) => {
   const { at } = await import("./page/marks.js");
