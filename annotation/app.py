@@ -8,8 +8,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
@@ -44,9 +46,16 @@ def make_app(database: Database) -> FastAPI:
     async def beaten(request: Request, error: IntegrityError) -> JSONResponse:
         return JSONResponse({"detail": "somebody else changed this at the same moment; try again"}, 409)
 
+    # What a file says may be told back, half of a letter included.
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        told = str(error.detail).encode("utf-8", "replace").decode()
+        return JSONResponse({"detail": told}, error.status_code, error.headers)
+
     # What was sent is not told back: it may hold what no JSON does, such as NaN, or half of a letter.
     @app.exception_handler(RequestValidationError)
-    async def wrong(request: Request, error: RequestValidationError) -> JSONResponse:
+    @app.exception_handler(ValidationError)  # of what a file that was sent says
+    async def wrong(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
         told = [{"loc": one["loc"], "msg": one["msg"], "type": one["type"]} for one in error.errors()]
         return JSONResponse({"detail": told}, 422)
 

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import footage
+from annotation import footage, mark_edits
 from annotation.tables import Bout, Project, Track, User, Video
 from data_prep import formats
 from data_prep.annotations import Annotation, make
@@ -34,6 +34,7 @@ def as_annotation(session: Session, track: Track, video: Video, project: Project
         annotator=author.name if author else track.name,
         name=video.stem,
         timeline=Timeline(footage.times(Path(project.folder), video.stem)),
+        marks=tuple(mark_edits.of_track(session, track.id)),
     )
 
 

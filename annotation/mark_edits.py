@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import HTTPException
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from annotation.tables import Mark, Track
+from annotation.tables import Mark, Track, Video
 from data_prep import marks
 from data_prep.errors import InputError
 
@@ -69,6 +70,24 @@ def remove(place: Place, change: Unmark) -> tuple[Any, Any]:
     return place.marks.pop(change.id, None), None
 
 
+def of_file(given: Sequence[marks.Mark], video: Video, new: str) -> list[PutMark]:
+    """The changes that put a file's marks, named `new`-1 and so on; so are marks whose id no browser could have given.
+    Raises InputError for one that is not in the video."""
+    return [
+        PutMark.model_validate(
+            {
+                "edit": f"{new}-{at}",
+                "action": "mark",
+                "mark": {
+                    **marks.checked(one, video.frames, video.width, video.height, f"mark {at}")._asdict(),
+                    "id": one.id if len(one.id) <= 40 and re.fullmatch(NAME, one.id) else f"{new}-{at}",
+                },
+            }
+        )
+        for at, one in enumerate(given, 1)
+    ]
+
+
 def must_fit(session: Session, track: Track) -> None:
     """422 where a labelling has more marks than a page could show."""
     count, size = session.execute(
@@ -77,11 +96,6 @@ def must_fit(session: Session, track: Track) -> None:
     if count > MOST_MARKS or size > MOST_KEYFRAMES:
         raise HTTPException(422, f"{count} marks with {size} keyframes; a labelling holds up to {MOST_MARKS} with "
                                  f"{MOST_KEYFRAMES}")  # fmt: skip
-
-
-def is_name(text: str) -> bool:
-    """Whether a text can be a mark's id."""
-    return len(text) <= 40 and re.fullmatch(NAME, text) is not None
 
 
 def of_track(session: Session, track_id: int) -> list[marks.Mark]:

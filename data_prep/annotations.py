@@ -14,6 +14,7 @@ import numpy as np
 
 from data_prep.dataset import NOT_ANNOTATED
 from data_prep.errors import InputError
+from data_prep.marks import Mark
 from data_prep.timeline import MOST_FRAMES, Timeline
 
 OVERLAPS = ("error", "first", "unannotated")
@@ -40,7 +41,8 @@ class Annotation(NamedTuple):
     video: its file name as the format gives it, "" if it does not. behaviours: in order, also those without bouts.
     bouts: sorted by start; they may overlap. annotated: spans [start, stop) that were looked at, sorted, apart from
     each other; they hold all bouts. frames: how many the video has. name: that of the observation (BORIS), or of the
-    file. timeline: None where neither the format nor the caller knew the times of the frames.
+    file. timeline: None where neither the format nor the caller knew the times of the frames. marks: boxes and points
+    on frames.
     """
 
     video: str
@@ -51,6 +53,7 @@ class Annotation(NamedTuple):
     annotator: str = ""
     name: str = ""
     timeline: Timeline | None = None
+    marks: tuple[Mark, ...] = ()
 
     @property
     def stem(self) -> str:

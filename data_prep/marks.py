@@ -17,6 +17,7 @@ from data_prep.errors import InputError
 
 NUMBERS = {"box": ("x", "y", "width", "height"), "point": ("x", "y")}  # of a keyframe, after its frame
 LONGEST_NAME = 80
+LETTERS = r"[^\x00-\x1f\x7f\ud800-\udfff]+"  # in one line, and none of them half a letter
 MOST_KEYFRAMES = 20_000  # of a mark
 SLACK = 1e-6  # pixels that rounding may put a box over the edge
 
@@ -34,7 +35,7 @@ def checked(mark: Mark, frames: int, width: float, height: float, place: str = "
     """A mark with whole frames and numbers as float. Raises InputError, which begins with `place`, where keyframes are
     not in order, or not inside a video of so many frames of that size, or a name cannot be one."""
     start = f"{place or 'mark'}: "
-    if not isinstance(mark.name, str) or not re.fullmatch(rf"[^\x00-\x1f\x7f]{{1,{LONGEST_NAME}}}", mark.name):
+    if not isinstance(mark.name, str) or not re.fullmatch(LETTERS, mark.name) or len(mark.name) > LONGEST_NAME:
         raise InputError(f"{start}a name has 1 to {LONGEST_NAME} letters in one line; give it one")
     if not isinstance(mark.kind, str) or mark.kind not in NUMBERS:
         raise InputError(f"{start}{str(mark.kind)[:40]!r} is no kind of mark; it is {' or '.join(NUMBERS)}")

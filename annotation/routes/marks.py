@@ -59,20 +59,9 @@ def _take(database: Any, person: Person, track_id: int, content: bytes) -> dict[
         must_be_open(found, person)
         try:
             given = mark_files.read(content, video.frames, video.width, video.height)
+            changes = mark_edits.of_file(given, video, f"i{secrets.new_secret()[:8]}")
         except InputError as error:
             raise HTTPException(422, str(error)) from None
-        new = f"i{secrets.new_secret()[:8]}"
-        changes = [
-            mark_edits.PutMark.model_validate(
-                {
-                    "edit": f"{new}-{index}",
-                    "action": "mark",
-                    # An id that no browser could have given is replaced.
-                    "mark": {**one._asdict(), "id": one.id if mark_edits.is_name(one.id) else f"{new}-{index}"},
-                }
-            )
-            for index, one in enumerate(given)
-        ]
         version = edits.apply(session, found, video, project, person.id, changes) if changes else found.version
         return {"version": version, "marks": len(given)}
 

@@ -141,8 +141,8 @@ async def take(
     database: DatabaseOf,
     name: Annotated[str, Query(max_length=200)] = "given.csv",
 ) -> dict[str, Any]:
-    """Put a file's bouts into one's own labelling, as drafts: of any format that `ethocaffe convert` reads. The body is
-    the file; `name` its name, whose ending may say what it is."""
+    """Put a file's bouts, and boxes and points where it has some, into one's own labelling, as drafts: of any format
+    that `ethocaffe convert` reads. The body is the file; `name` its name, whose ending may say what it is."""
     content = bytearray()
     async for piece in request.stream():
         content += piece
@@ -155,12 +155,13 @@ def _take(database: Any, person: Person, track_id: int, content: bytes, name: st
     with database.writing() as session:
         found, video, project = track_for(session, person, track_id, locked=True)
         must_be_open(found, person)
+        mark = secrets.new_secret()[:8]
         try:
             given = exports.read(content, name, video, project)
+            changes: list[Any] = mark_edits.of_file(given.marks, video, f"m{mark}")
         except InputError as error:
             raise HTTPException(422, str(error)) from None
-        mark = secrets.new_secret()[:8]
-        changes: list[Any] = [
+        changes += [
             edits.Put(
                 edit=f"i{mark}-{index}",
                 action="put",
@@ -175,7 +176,7 @@ def _take(database: Any, person: Person, track_id: int, content: bytes, name: st
         if spans:
             changes.append(edits.Annotated_(edit=f"i{mark}-spans", action="annotated", spans=spans))
         version = edits.apply(session, found, video, project, person.id, changes) if changes else found.version
-        return {"version": version, "bouts": len(given.bouts)}
+        return {"version": version, "bouts": len(given.bouts), "marks": len(given.marks)}
 
 
 def must_be_open(found: Track, person: Person) -> None:

@@ -159,7 +159,7 @@ for _one in (
     Format("via3-csv", "a CSV export of VIA 3", (".csv",), via3.sniff_csv, via3.read_csv, many=True),
     Format("via3", "a VIA 3 project", (".json",), via3.sniff, via3.read, via3.write, many=True, timed=True,
            keeps=frozenset({"behaviours", "unannotated", "idle", "overlaps", "touching", "subjects", "comments",
-                            "modifiers", "confidence", "annotator", "empty"})),
+                            "modifiers", "confidence", "annotator", "marks", "empty"})),
     Format("feral", "FERAL's label JSON", (".json",), feral.sniff, feral.read, feral.write, many=True,
            keeps=frozenset({"behaviours", "idle", "overlaps", "frames", "empty"})),
     Format("bouts", "a table of bouts with start and stop", (".csv", ".tsv"), bout_csv.sniff, bout_csv.read,

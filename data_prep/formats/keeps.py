@@ -42,6 +42,7 @@ ASPECTS: dict[str, tuple[str, Callable[[Annotation], bool]]] = {
     "confidence": ("confidences", lambda one: any(bout.confidence is not None for bout in one.bouts)),
     "annotator": ("the annotator", lambda one: bool(one.annotator)),
     "frames": ("the number of frames (the video must be at hand to read it back)", lambda one: True),
+    "marks": ("boxes and points on frames", lambda one: bool(one.marks)),
     "empty": ("videos without bouts", lambda one: not one.bouts),
 }
 
@@ -87,4 +88,5 @@ def reduced(one: Annotation, keeps: Collection[str]) -> Annotation:
         annotator=one.annotator if "annotator" in keeps else "",
         name=one.name,
         timeline=one.timeline,
+        marks=one.marks if "marks" in keeps else (),
     )

@@ -2,8 +2,9 @@
 
 A temporal segment of a file is a bout: seconds [start, stop). Its behaviour is the option chosen (or the text typed)
 for a temporal attribute. Attributes called subject, comment, modifiers, confidence and annotated mean these; where
-several others are there, behaviours are called `attribute=value`. Segments with a place in the picture, and single
-frames, are left out. Source of the format: VIA's `_via_import_export.js` and `_via_attribute.js`.
+several others are there, behaviours are called `attribute=value`. Boxes and points in a frame are marks (via3_marks);
+other regions, segments with a place in the picture and single frames are left out. Source of the format: VIA's
+`_via_import_export.js` and `_via_attribute.js`.
 
 Written: one select attribute `behaviour`, text attributes as above, and segments of `annotated` (its value the
 annotator) for what was looked at, so that all of it comes back. Not held: frames and their times (give the video).
@@ -22,12 +23,15 @@ from typing import Any, NamedTuple
 from data_prep.annotations import Annotation, Bout, file_name, make
 from data_prep.errors import InputError
 from data_prep.files import atomic_path
+from data_prep.formats import via3_marks
 from data_prep.formats.source import Known, number, read_json, read_text
+from data_prep.formats.via3_marks import Region
 
 SELECT, CHECKBOX, TEXT = 4, 2, 1  # VIA's numbers for how a value is chosen; 3 (radio) is like select
 SEGMENT = "FILE1_Z2_XY0"  # VIA's name for an attribute of a temporal segment
 ANNOTATED, YES = "annotated", "yes"
 EXTRAS = ("subject", "comment", "modifiers", "confidence")
+REGIONS = (via3_marks.NAME, via3_marks.MARK)  # attributes of boxes and points
 HEADER, ATTRIBUTES = "# CSV_HEADER", "# ATTRIBUTE"
 
 
@@ -55,15 +59,18 @@ def read(path: Path, known: Known) -> list[Annotation]:
     if not isinstance(project, dict) or not {"metadata", "file", "view", "attribute"} <= set(project):
         raise InputError(f"{path}: not a VIA 3 project (metadata, file, view and attribute in it); export it again")
     files = {view: _file(project, view) for view in project["view"]}
-    segments = []
+    found: list[Segment | Region] = []
     for key, one in project["metadata"].items():
+        if via3_marks.is_region(one["z"], one["xy"]):
+            values = _values(one["av"], project["attribute"])
+            found.append(Region(str(one["vid"]), float(one["z"][0]), one["xy"], values, f"{path}, {key}"))
         if len(one["z"]) == 2 and not one["xy"]:
             start, stop = (float(second) for second in one["z"])
             values = _values(one["av"], project["attribute"])
-            segments.append(Segment(str(one["vid"]), files[str(one["vid"])], start, stop, values, f"{path}, {key}"))
+            found.append(Segment(str(one["vid"]), files[str(one["vid"])], start, stop, values, f"{path}, {key}"))
     options = _options(project["attribute"])
     return [
-        _annotation(file, [one for one in segments if one.view == view], options, path, known)
+        _annotation(file, [one for one in found if one.view == view], options, path, known)
         for view, file in files.items()
         if known.wants(file)
     ]
@@ -104,7 +111,7 @@ def read_csv(path: Path, known: Known) -> list[Annotation]:
     if not columns:
         raise InputError(f"{path}: no line '{HEADER} = …', as VIA 3's tables have; export it again")
     body = "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#"))
-    segments = []
+    found: list[Segment | Region] = []
     for at, cells in enumerate(csv.reader(io.StringIO(body)), 1):
         place = f"{path}, segment {at}"
         if len(cells) != len(columns):
@@ -114,22 +121,29 @@ def read_csv(path: Path, known: Known) -> list[Annotation]:
             times = [number(row[f"temporal_segment_{end}"], place) for end in ("start", "end")]
         else:
             times = json.loads(row["temporal_coordinates"])
-        if len(times) == 2 and row.get("spatial_coordinates", "[]") in ("[]", ""):
+        xy = json.loads(row.get("spatial_coordinates") or "[]")
+        region = via3_marks.is_region(times, xy)
+        if region or (len(times) == 2 and not xy):
             file = file_name(json.loads(row["file_list"])[0])
             values = _values(json.loads(row["metadata"]), attributes)
-            segments.append(Segment(file, file, float(times[0]), float(times[1]), values, place))
+            if region:
+                found.append(Region(file, float(times[0]), xy, values, place))
+            else:
+                found.append(Segment(file, file, float(times[0]), float(times[1]), values, place))
     options = _options(attributes)
     return [
-        _annotation(file, [one for one in segments if one.file == file], options, path, known)
-        for file in dict.fromkeys(one.file for one in segments)
+        _annotation(file, [one for one in found if one.view == file], options, path, known)
+        for file in dict.fromkeys(one.view for one in found)
         if known.wants(file)
     ]
 
 
 def _annotation(
-    file: str, segments: Sequence[Segment], options: dict[str, list[str]], path: Path, known: Known
+    file: str, found: Sequence[Segment | Region], options: dict[str, list[str]], path: Path, known: Known
 ) -> Annotation:
-    last = max((one.stop for one in segments), default=0.0)
+    segments = [one for one in found if isinstance(one, Segment)]
+    regions = [one for one in found if isinstance(one, Region)]
+    last = max([0.0, *(one.stop for one in segments), *(one.seconds for one in regions)])
     timeline = known.timeline(file, "", seconds=last)
     if timeline is None:
         raise InputError(f"{path}: VIA gives {file!r} in seconds; give the frame rate with --fps, or the video with "
@@ -164,23 +178,27 @@ def _annotation(
         video=file,
         annotator=annotator,
         timeline=timeline,
+        marks=via3_marks.read(regions, timeline),
     )
 
 
 def write(path: Path, annotations: Sequence[Annotation]) -> None:
     behaviours = list(dict.fromkeys(name for one in annotations for name in one.behaviours))
     ids = {name: str(at) for at, name in enumerate(behaviours, 1)}
-    keys = {name: str(at) for at, name in enumerate(("behaviour", *EXTRAS, ANNOTATED), 1)}
+    keys = {name: str(at) for at, name in enumerate(("behaviour", *EXTRAS, ANNOTATED, *REGIONS), 1)}
     metadata: dict[str, Any] = {}
     for view, one in enumerate(annotations, 1):
-        for start, stop, values in _segments(one, ids):
-            assert one.timeline is not None
+        assert one.timeline is not None
+        seconds = one.timeline.seconds
+        entries: list[Any] = [([seconds(start), seconds(stop)], [], said) for start, stop, said in _segments(one, ids)]
+        entries += [([second], xy, said) for second, xy, said in via3_marks.written(one.marks, one.timeline)]
+        for z, xy, said in entries:
             metadata[f"{view}_{len(metadata):08d}"] = {
                 "vid": str(view),
                 "flg": 0,
-                "z": [round(one.timeline.seconds(frame), 6) for frame in (start, stop)],
-                "xy": [],
-                "av": {keys[name]: value for name, value in values if value},
+                "z": [round(second, 6) for second in z],
+                "xy": xy,
+                "av": {keys[name]: value for name, value in said if value},
             }
     views = [str(view) for view in range(1, len(annotations) + 1)]
     videos = [one.video or one.name for one in annotations]
@@ -196,7 +214,8 @@ def write(path: Path, annotations: Sequence[Annotation]) -> None:
                    "spatial_metadata_editor_visible": False, "spatial_region_label_attribute_id": ""},
         },
         "attribute": {
-            key: {"aname": name, "anchor_id": SEGMENT, "type": SELECT if name == "behaviour" else TEXT, "desc": "",
+            key: {"aname": name, "anchor_id": via3_marks.REGION if name in REGIONS else SEGMENT,
+                  "type": SELECT if name == "behaviour" else TEXT, "desc": "",
                   "options": {at: option for option, at in ids.items()} if name == "behaviour" else {},
                   "default_option_id": ""}
             for name, key in keys.items()

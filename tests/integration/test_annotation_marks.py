@@ -178,6 +178,27 @@ def test_marks_go_out_and_come_back_without_loss(lab, track):  # noqa: F811
     assert {one["action"] for one in ann.get(f"tracks/{mine}/history")} == {"mark", "unmark"}
 
 
+def test_a_project_of_via_holds_them_beside_the_bouts(lab, track):  # noqa: F811
+    ours = [moving(1, "box"), moving(2, "point")]
+    edits = [put("a", "down", 3, 30), *(mark(one.id, one.keyframes, one.kind, one.name) for one in ours)]
+    lab.admin.post(f"tracks/{track}/edits", {"edits": edits})
+    content = lab.admin.http.get(f"/api/tracks/{track}/export?kind=via3").content
+    ann = lab.invited("ann", "annotator")
+    mine = ann.post("videos/1/tracks", status=201)["id"]
+    answer = ann.http.post(f"/api/tracks/{mine}/import?name=x.json", content=content)
+    assert answer.status_code == 200 and answer.json()["marks"] == 2, answer.text
+    assert ann.get(f"tracks/{mine}")["marks"] == lab.admin.get(f"tracks/{track}")["marks"]
+    # A region outside of the picture, and a name that is too long, are told of.
+    project = json.loads(content)
+    region = next(one for one in project["metadata"].values() if one["xy"])
+    for xy, told in (([2, 1, 1, 500, 1], "picture"), ([1, 1], "numbers"), ([2, "a", 1, 1, 1], "damaged")):
+        region["xy"] = xy
+        answer = ann.http.post(f"/api/tracks/{mine}/import?name=x.json", content=json.dumps(project).encode())
+        assert answer.status_code == 422 and told in answer.text, answer.text
+    long = f"behaviour,start_frame,stop_frame,frames\n{'x' * 90},1,5,90\n".encode()
+    assert ann.http.post(f"/api/tracks/{mine}/import?name=x.csv", content=long).status_code == 422
+
+
 def test_tables_that_others_wrote_come_in(lab, track):  # noqa: F811
     given = "name,kind,frame,x,y,width,height\nmouse 1,box,9,1,2,3,4\nmouse 1,box,2,1,2,3,5\nnose,point,4,7,8,,\n"
     assert lab.admin.http.post(f"/api/tracks/{track}/marks", content=given).json()["marks"] == 2
@@ -193,6 +214,7 @@ def test_tables_that_others_wrote_come_in(lab, track):  # noqa: F811
         (json.dumps({"frames": 5, "width": 1, "height": 1, "marks": []}).encode(), "same video"),
         (b'[{"name": "a", "kind": "box", "keyframes": 7}]', "not a list"),
         (b'[{"name": "a", "kind": "box", "keyframes": [7]}]', "keyframes of frame"),
+        (b'[{"name": "\\ud800", "kind": "point", "keyframes": [[1, 1, 1]]}]', "a name"),
         (b'[{"name": 3, "kind": "box", "keyframes": []}]', "a name"),
         (b'[{"name": "a", "kind": [], "keyframes": []}]', "no kind"),
         (b'[{"name": "a", "kind": "point", "keyframes": [[1, 1e999, NaN]]}]', "keyframes of frame"),

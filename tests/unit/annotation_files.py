@@ -9,6 +9,7 @@ import pytest
 
 from data_prep import formats
 from data_prep.annotations import Annotation, Bout, make
+from data_prep.marks import Mark
 from data_prep.timeline import Timeline, steady
 
 VIDEOS = {"video_test_25fps_180s": steady(25, 4499), "video_test_25fps_360s": steady(25, 8999)}  # their real lengths
@@ -45,6 +46,16 @@ def need(name: str) -> None:
         pytest.importorskip("ndx_ethogram", reason="NWB needs `pip install pynwb ndx-ethogram`")
 
 
+def random_marks(rng: np.random.Generator, frames: int) -> tuple[Mark, ...]:
+    """A box and a point, each with keyframes on some frames."""
+    out = []
+    for name, kind, columns in (("left, ear", "box", 4), ("nose", "point", 2)):
+        at = np.sort(rng.choice(frames, 5, replace=False)).tolist()
+        rows = rng.uniform(0, 100, (5, columns)).tolist()
+        out.append(Mark(f"{kind}-1", name, kind, tuple((frame, *row) for frame, row in zip(at, rows))))
+    return tuple(out)
+
+
 def random_annotation(seed: int, timeline: Timeline, exclusive: bool) -> Annotation:
     rng = np.random.default_rng(seed)
     names = ["drink", "eat", 'a "quoted", name', "Fressen; größer"]
@@ -64,5 +75,5 @@ def random_annotation(seed: int, timeline: Timeline, exclusive: bool) -> Annotat
     watched = [(start, stop) for start, stop in zip(edges[::3], edges[1::3])]
     return make(
         dict.fromkeys(bouts), timeline.frames, behaviours=names, annotated=watched, video="cage 1.mp4",
-        annotator="anna", name="first look", timeline=timeline,
+        annotator="anna", name="first look", timeline=timeline, marks=random_marks(rng, timeline.frames),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from annotation_files import need, random_annotation, spans
 from data_prep import formats
 from data_prep.annotations import Bout, from_labels, make, to_labels
 from data_prep.errors import InputError
+from data_prep.marks import Mark
 from data_prep.timeline import steady
 
 
@@ -78,13 +79,17 @@ VIA = {
         "a": {"vid": "1", "flg": 0, "z": [2, 6.5], "xy": [], "av": {"1": "1"}},
         "b": {"vid": "1", "flg": 0, "z": [0.917], "xy": [4, 263, 184, 17, 13], "av": {"2": "Egg"}},
         "c": {"vid": "2", "flg": 0, "z": [1, 2], "xy": [], "av": {"1": "2"}},
+        "d": {"vid": "1", "flg": 0, "z": [0.917], "xy": [2, 10, 20, 50, 80], "av": {"2": "Egg"}},
+        "e": {"vid": "2", "flg": 0, "z": [2], "xy": [1, 7.5, 9], "av": {}},
     },
 }  # after the example of VIA's own documentation
 VIA_CSV = """# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)
 # ATTRIBUTE = {"1":{"aname":"Activity","anchor_id":"FILE1_Z2_XY0","type":4,"options":{"1":"Break Egg","2":"Mix"}}}
 # CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata
 "a","[""Alioli.ogv""]",0,"[2,6.5]","[]","{""1"":""1""}"
-"b","[""Alioli.ogv""]",0,"[0.917]","[2,10,20,50,80]","{}"
+"b","[""Alioli.ogv""]",0,"[0.917]","[2,10,20,50,80]","{""2"":""Egg""}"
+"d","[""mouse.mp4""]",0,"[2]","[1,7.5,9]","{}"
+"f","[""mouse.mp4""]",0,"[2]","[7,1,1,2,2,3,1]","{}"
 "c","[""mouse.mp4""]",0,"[1,2]","[]","{""1"":""2""}"
 """
 VIA_SEGMENTS = """# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)
@@ -101,6 +106,9 @@ def test_via_segments(tmp_path, text):
     alioli, mouse = formats.read(file, formats.Known({"Alioli": steady(25, 400)}, fps=30))
     assert (alioli.video, alioli.bouts, alioli.frames) == ("Alioli.ogv", (Bout("Break Egg", 50, 162),), 400)
     assert mouse.bouts == (Bout("Mix", 30, 60),)
+    if text != VIA_SEGMENTS:  # which holds no regions; ellipses and polygons are left out
+        assert alioli.marks == (Mark("", "Egg", "box", ((22, 10.0, 20.0, 50.0, 80.0),)),)
+        assert mouse.marks == (Mark("", "point", "point", ((59, 7.5, 9.0),)),)
     with pytest.raises(InputError, match="give the frame rate with --fps"):
         formats.read(file)
 
