@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import site_under_test as site
-from test_annotate import CLASSES, browser, joined, lab, opened, press, saved, until  # noqa: F401
+from pages import CLASSES, joined, opened, press, saved, until
 
 from data_prep import mark_files, marks
 
@@ -39,7 +39,7 @@ def drawn_over(page):
     return np.abs(pictures[0] - pictures[1]).max(axis=2) > 8
 
 
-def test_a_box_is_drawn_moved_and_half_way_between(lab, browser):  # noqa: F811
+def test_a_box_is_drawn_moved_and_half_way_between(lab, browser):
     page = joined(browser, lab.link, "ada")
     opened(page)
     go(page, 100)
@@ -105,7 +105,7 @@ def test_a_box_is_drawn_moved_and_half_way_between(lab, browser):  # noqa: F811
     assert page.faults == []
 
 
-def test_all_of_it_by_keys_and_without_a_connection(lab, browser):  # noqa: F811
+def test_all_of_it_by_keys_and_without_a_connection(lab, browser):
     page = joined(browser, lab.link, "ada")
     opened(page)
     keyframes = f"{MARKS}.map(one => one.keyframes)"
@@ -160,7 +160,7 @@ def test_all_of_it_by_keys_and_without_a_connection(lab, browser):  # noqa: F811
     assert page.faults == []
 
 
-def test_the_page_interpolates_as_the_files_do(lab, browser):  # noqa: F811
+def test_the_page_interpolates_as_the_files_do(lab, browser):
     page = joined(browser, lab.link, "ada")
     rng = np.random.default_rng(5)
     for kind, columns in (("box", 4), ("point", 2)):
@@ -173,7 +173,7 @@ def test_the_page_interpolates_as_the_files_do(lab, browser):  # noqa: F811
 
 
 @pytest.mark.parametrize("ratio", [1, 2])
-def test_a_box_is_where_it_was_drawn_in_a_video_of_any_shape(browser, tmp_path, ratio):  # noqa: F811
+def test_a_box_is_where_it_was_drawn_in_a_video_of_any_shape(browser, tmp_path, ratio):
     """A bright rectangle is found on the screen by its pixels; a box drawn around it has its place in the video."""
     x, y, width, height = rectangle = [32, 50, 46, 88]
     video = tmp_path / "tall.mp4"
@@ -218,7 +218,7 @@ def test_a_box_is_where_it_was_drawn_in_a_video_of_any_shape(browser, tmp_path, 
 class Sharp:
     """A browser on a screen of so many pixels per CSS pixel."""
 
-    def __init__(self, browser, ratio):  # noqa: F811
+    def __init__(self, browser, ratio):
         self.browser, self.ratio = browser, ratio
 
     def new_context(self, **more):
