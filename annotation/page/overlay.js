@@ -55,7 +55,9 @@ export class Overlay {
       : ["path", { d: `M${x - 7} ${y}h5M${x + 2} ${y}h5M${x} ${y - 7}v5M${x} ${y + 2}v5` }];
     group.append(element(outline[0], { ...outline[1], class: "halo" }), element(outline[0], { ...outline[1], class: "line", stroke: colour }));
     if (chosen && mark.kind === "box") for (const [right, low] of CORNERS) group.append(element("rect", { x: x + right * width - 4, y: y + low * height - 4, width: 8, height: 8, class: "corner" }));
-    const text = element("text", { x: mark.kind === "box" ? x : x + 9, y: y < 20 ? y + (height ?? 0) + 18 : y - 8, fill: colour });
+    // Above it; at the upper edge below it; and inside of what reaches from edge to edge.
+    const end = y + (height ?? 0), row = y >= 20 ? y - 8 : end + 22 < this.svg.clientHeight ? end + 18 : y + 20;
+    const text = element("text", { x: mark.kind === "point" || row > y && row < end ? x + 9 : x, y: row, fill: colour });
     text.textContent = `${key ? "◆ " : ""}${mark.name}${there ? "" : " (not here)"}`;
     group.append(text);
     return group;

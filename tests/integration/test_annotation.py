@@ -208,6 +208,7 @@ BODIES = {
     "/api/projects/1/members/1": {"role": "expert"},
     "/api/projects/1/assignments": {"video": 1, "user": 1},
     "/api/tracks/1/edits": {"edits": [put("a", "still", 0, 1)]},
+    "/api/tracks/1/marks": {"marks": []},
     "/api/tracks/1/state": {"state": "submitted"},
     "/api/videos/1/work": {"seconds": 1},
     "/api/tokens": {"name": "x"},

@@ -32,7 +32,9 @@ def app(tmp_path_factory):
     token = http.post("/api/tokens", json={"name": "fuzz"}).json()["secret"]
     track = http.post("/api/videos/1/tracks").json()["id"]
     bout = {"id": "a", "behaviour": "down", "start": 0, "stop": 9}
-    http.post(f"/api/tracks/{track}/edits", json={"edits": [{"edit": "a", "action": "put", "bout": bout}]})
+    mark = {"id": "a", "name": "nose", "kind": "point", "keyframes": [[0, 1, 1], [9, 2, 2]]}
+    edits = [{"edit": "a", "action": "put", "bout": bout}, {"edit": "b", "action": "mark", "mark": mark}]
+    assert http.post(f"/api/tracks/{track}/edits", json={"edits": edits}).status_code == 200
     made.state.fuzz_token = token
     return made
 
