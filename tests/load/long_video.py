@@ -137,7 +137,6 @@ def main() -> int:
             (data / "videos").mkdir(parents=True)
             (data / "classes.txt").write_text("\n".join(CLASSES) + "\n")
             repeat(args.video, data / "videos" / "night.mp4", 3600 * args.hours)
-        (data / "annotation" / "annotation.sqlite").unlink(missing_ok=True)
         running = site.Site(data, patience=3600)
         try:
             browser = started.chromium.launch(executable_path=site.chromium(), args=site.FLAGS)
