@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from annotation import exports
 from annotation.database import Database
 from annotation.tables import MODEL, Bout, Project, Track, Video
 from data_prep import formats
+from data_prep.annotations import Annotation
 from data_prep.errors import InputError, warn
 from data_prep.files import atomic_path, read_json
 
 FILE, RUN = "predictions.csv", "run.json"  # that `ethocaffe predict` writes
 
 
-def bring_in(database: Database, folder: Path) -> list[str]:
-    """Take what `ethocaffe predict` wrote for videos of these names; returns the videos' names.
+def bring_in(database: Database, folder: Path, project_id: int | None = None) -> list[str]:
+    """Take what `ethocaffe predict` wrote for videos of these names, of one project or of any; returns their names.
 
     A model's earlier labelling of a video is replaced. Raises InputError where nothing fits, or a file is damaged.
     """
@@ -28,18 +30,22 @@ def bring_in(database: Database, folder: Path) -> list[str]:
         raise InputError(f"{folder}: no {FILE} in it; name the --output of `ethocaffe predict`")
     taken = []
     for file in files:
+        wanted = select(Video).where(Video.stem == file.parent.name)
+        if project_id is not None:
+            wanted = wanted.where(Video.project_id == project_id)
+        with database.reading() as session:
+            video = session.scalar(wanted.limit(1))
+        if video is None:
+            warn(f"{file}: there is no video {file.parent.name!r} here; left out")
+            continue
+        (found,) = formats.read(file, format="predictions")  # here, since nobody else can write in the block below
         with database.writing() as session:
-            video = session.scalar(select(Video).where(Video.stem == file.parent.name))
-            if video is None:
-                warn(f"{file}: there is no video {file.parent.name!r} here; left out")
-                continue
-            _take(session, video, file)
+            _take(session, video, file, found)
             taken.append(video.stem)
     return taken
 
 
-def _take(session: Session, video: Video, file: Path) -> None:
-    (found,) = formats.read(file, format="predictions")
+def _take(session: Session, video: Video, file: Path, found: Annotation) -> None:
     if found.frames != video.frames or found.annotated != ((0, video.frames),):
         raise InputError(f"{file}: does not hold a row for each of the video's {video.frames} frames; predict it again")
     project = session.get_one(Project, video.project_id)
@@ -54,7 +60,7 @@ def _take(session: Session, video: Video, file: Path) -> None:
         session.add(track)
         session.flush()
     session.execute(delete(Bout).where(Bout.track_id == track.id))
-    track.annotated, track.version = [[0, video.frames]], track.version + 1
+    track.annotated, track.version, track.updated = [[0, video.frames]], track.version + 1, time.time()
     session.add_all(
         Bout(
             track_id=track.id,
