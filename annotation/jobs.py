@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from annotation import footage, models, networks, training_set
+from annotation.apart import Apart
 from annotation.database import Database
 from annotation.tables import MODEL, PREDICT, TRAIN, Job, Project, Track, User, Video
 from data_prep.errors import InputError
@@ -120,16 +121,20 @@ def free_name(folder: Path, number: int) -> str:
 KINDS = ("models", "predictions", "training")
 
 
-def plan(order: Order) -> Plan:
+def plan(order: Order, apart: Apart) -> Plan:
     """What is to be run for a job. Writes what it is trained on. Raises InputError where it cannot be."""
-    return PLANS[order.kind](order)
+    return PLANS[order.kind](order, apart)
 
 
-def _plan_training(order: Order) -> Plan:
+def _plan_training(order: Order, apart: Apart) -> Plan:
     name, gpu = order.arguments["network"], order.arguments["gpu"]
     network, target = networks.NETWORKS[name], order.place("training")
     files = {one.stem: one.file for one in order.videos.values()}
-    prepared, counts = training_set.write(target, order.folder, files, order.behaviours, network)
+    written = apart("training set", {
+        "target": str(target), "dataset": str(order.folder), "classes": order.behaviours, "network": name,
+        "videos": [[one.stem, one.file, one.frames] for one in order.videos.values()],
+    })  # fmt: skip
+    counts, prepared = written["counts"], training_set.Prepared(**written["prepared"])
     asked = order.arguments["hold_out"]
     if asked is None:
         stem = training_set.to_hold_out(counts)
@@ -149,7 +154,7 @@ def _plan_training(order: Order) -> Plan:
     return Plan([prepare, train], about)
 
 
-def _plan_prediction(order: Order) -> Plan:
+def _plan_prediction(order: Order, apart: Apart) -> Plan:
     if order.model is None:
         raise InputError(f"job {order.arguments['model']}, whose model was to predict, has none")
     asked = order.arguments["videos"]
@@ -164,10 +169,10 @@ def _plan_prediction(order: Order) -> Plan:
     return Plan([predict], {"videos": [one.stem for one in chosen]})
 
 
-def outcome(database: Database, order: Order) -> dict[str, Any]:
+def outcome(database: Database, order: Order, apart: Apart) -> dict[str, Any]:
     """What came of a job whose commands are done; predictions become labellings. Raises InputError as `bring_in`."""
     if order.kind == PREDICT:
-        return {"brought_in": models.bring_in(database, order.place("predictions"), order.project)}
+        return {"brought_in": models.bring_in(database, order.place("predictions"), order.project, apart)}
     info = read_json(order.place("models") / "model.json")
     kept = ("trained_on", "held_out", "best_iteration", "seed")
     scores = {name: info["validation"].get(name) for name in ("balanced_accuracy", "classes_present", "classes")}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shlex
-import subprocess
 import time
 import traceback
 from contextlib import suppress
@@ -16,12 +16,12 @@ from typing import Any
 from sqlalchemy import select
 
 from annotation import footage, jobs, processes
+from annotation.apart import Apart
 from annotation.database import Database
 from annotation.tables import Job, Project
 from data_prep.errors import InputError, warn
 
 POLL = 5.0  # seconds after which it looks for jobs that another server was asked for
-CHECK = 0.5  # seconds between two looks at a running command
 KILLED = "the server was killed while this ran; start it again"
 ENDED = "the server was ended while this ran; start it again"
 
@@ -121,19 +121,20 @@ class Runner:
             job.state, job.started, job.log = "running", time.time(), f"{jobs.free_name(folder, number)}.log"
             session.flush()
             order, log = jobs.order_of(session, job), _log(folder, job.log)
+        apart = self._apart(number, log)
         try:
-            plan = jobs.plan(order)
+            plan = jobs.plan(order, apart)
             self._set(number, commands=plan.commands, step=0, **plan.about)
             for step, command in enumerate(plan.commands):
                 self._set(number, step=step)
                 self._command(number, command, log)
-            told: dict[str, Any] = {"state": "done", **jobs.outcome(self._database, order)}
+            told: dict[str, Any] = {"state": "done", **jobs.outcome(self._database, order, apart)}
         except Stopped as stopped:
             told = {"state": "stopped", **({"error": str(stopped)} if str(stopped) else {})}
         except InputError as error:
             told = {"state": "failed", "error": str(error)}
-            with suppress(InputError, OSError):  # of several videos some may be predicted
-                told = {**jobs.outcome(self._database, order), **told}
+            with suppress(InputError, OSError, Stopped):  # of several videos some may be predicted
+                told = {**jobs.outcome(self._database, order, apart), **told}
         except Exception as error:
             with suppress(OSError), open(log, "a", encoding="utf-8") as file:
                 file.write(traceback.format_exc())
@@ -141,21 +142,20 @@ class Runner:
         self._set(number, ended=time.time(), **told)
 
     def _command(self, number: int, arguments: list[str], log: Path) -> None:
-        """Run a command to its end. Raises InputError with what it said where it failed, and Stopped."""
+        """Run a command of `ethocaffe`'s to its end. Raises as `processes.run`, and Stopped."""
         self._check(number)
         with open(log, "a", encoding="utf-8") as file:
             file.write(f"$ {shlex.join(['ethocaffe', *arguments])}\n")
-        process = processes.start(arguments, log)
-        try:
-            while True:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(CHECK)
-                    break
-                self._check(number)
-        finally:
-            processes.end(process, log)
-        if process.returncode:
-            raise InputError(_last_line(log) or f"{arguments[0]} ended with status {process.returncode}")
+        processes.run(["tools.cli", *arguments], log, lambda: self._check(number))
+
+    def _apart(self, number: int, log: Path) -> Apart:
+        """Work of `annotation.apart`, in processes of their own."""
+
+        def work(name: str, given: dict[str, Any]) -> Any:
+            command = ["annotation.apart", name]
+            return json.loads(processes.run(command, log, lambda: self._check(number), json.dumps(given)))
+
+        return work
 
     def _check(self, number: int) -> None:
         if self._ending.is_set():
@@ -181,10 +181,3 @@ class Runner:
 
 def _log(folder: Path, name: str) -> Path:
     return folder / footage.FOLDER / "jobs" / name
-
-
-def _last_line(log: Path) -> str:
-    """The last line that a command printed, without its name."""
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    last = lines[-1] if lines else ""
-    return "" if last.startswith("$ ") else last.removeprefix("ethocaffe: ").removeprefix("error: ")[:1000]

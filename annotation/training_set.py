@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from annotation.footage import FOLDER
-from annotation.networks import ANY_SIZE, Network
+from annotation.networks import ANY_SIZE, NETWORKS
 from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json
@@ -22,10 +22,10 @@ from data_prep.files import atomic_path, read_json
 class Prepared(NamedTuple):
     """Where videos are prepared, at what size, and which region and feeder whoever prepared them before chose."""
 
-    place: Path
+    place: str
     size: int
-    crop: tuple[int, ...] | None
-    feeder: tuple[float, ...] | None
+    crop: list[int] | None
+    feeder: list[float] | None
 
 
 def labels_file(dataset: Path, stem: str) -> Path:
@@ -33,46 +33,48 @@ def labels_file(dataset: Path, stem: str) -> Path:
     return dataset / "labels" / f"{stem}.csv"
 
 
-def write(
-    target: Path, dataset: Path, files: Mapping[str, str], classes: Sequence[str], network: Network
-) -> tuple[Prepared, dict[str, np.ndarray]]:
-    """Write a dataset of those of a project's videos that have labels; returns where they are prepared, and each one's
-    frames per class, int64 (classes,).
+def write(given: dict[str, Any]) -> dict[str, Any]:
+    """Write a dataset of those of a project's videos that have labels; returns where they are `prepared`, and each
+    one's frames per class as `counts`.
 
-    `files`: the videos' file names by stem. A video of which no frame is labelled is left out. Raises InputError where
-    none is left, or labels or classes are wrong.
+    given: target and dataset, folders; videos, `[stem, file name, frames]` each; classes; network, of NETWORKS. A video
+    of which no frame is labelled is left out. Raises InputError where none is left, or labels or classes are wrong.
     """
+    target, dataset, classes = Path(given["target"]), Path(given["dataset"]), given["classes"]
+    network = NETWORKS[given["network"]]
     (target / "videos").mkdir(parents=True)
     (target / "labels").mkdir()
     (target / "classes.txt").write_text("\n".join(classes) + "\n", encoding="utf-8")
     if datasets.read_classes(target / "classes.txt") != tuple(classes):
         raise InputError("a behaviour's name has spaces at its ends or a line end in it; rename it, then train again")
     counts = {}
-    for stem, file in files.items():
-        if not (dataset / "videos" / file).is_file() or not labels_file(dataset, stem).is_file():
+    for stem, file, frames in given["videos"]:
+        source, copy = labels_file(dataset, stem), labels_file(target, stem)
+        if not (dataset / "videos" / file).is_file() or not source.is_file():
             continue
-        count = _take_labels(labels_file(dataset, stem), labels_file(target, stem), classes)
-        if count.any():
+        count = _take_labels(source, copy, classes, frames)
+        if any(count):
             counts[stem] = count
             _link(target / "videos" / file, dataset / "videos" / file)
         else:
-            labels_file(target, stem).unlink()
+            copy.unlink()
     if not counts:
         raise InputError("no video has labels: accept a labelling first")
     if (dataset / "simulation.json").is_file():
         _link(target / "simulation.json", dataset / "simulation.json")
     found = _prepared(dataset, network.size)
     for name in network.shares:
-        (found.place / name).mkdir(parents=True, exist_ok=True)
-        _link(target / name, found.place / name)
-    return found, counts
+        place = Path(found.place) / name
+        place.mkdir(parents=True, exist_ok=True)
+        _link(target / name, place)
+    return {"prepared": found._asdict(), "counts": counts}
 
 
-def _take_labels(source: Path, target: Path, classes: Sequence[str]) -> np.ndarray:
+def _take_labels(source: Path, target: Path, classes: Sequence[str], frames: int) -> list[int]:
     """Copy a labels file, with these classes as its columns; returns the frames of each. A class that is not among
     them is not annotated."""
     own = datasets.read_label_classes(source)
-    labels = datasets.read_labels(source, own)
+    labels = datasets.read_labels(source, own, frames)
     if tuple(own) == tuple(classes):
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
@@ -80,7 +82,7 @@ def _take_labels(source: Path, target: Path, classes: Sequence[str]) -> np.ndarr
         number = {name: index for index, name in enumerate(classes)}
         labels = np.array([*(number.get(name, -1) for name in own), -1])[labels]
         datasets.write_labels(target, classes, labels.tolist())
-    return np.bincount(labels[labels >= 0], minlength=len(classes))
+    return np.bincount(labels[labels >= 0], minlength=len(classes)).tolist()
 
 
 def _prepared(dataset: Path, size: int) -> Prepared:
@@ -91,13 +93,13 @@ def _prepared(dataset: Path, size: int) -> Prepared:
     if not size:
         (size,) = sizes if len(sizes) == 1 else (ANY_SIZE,)
     alike = all(meta.get("size") == size and meta.get("crop") == metas[0].get("crop") for meta in metas)
-    crops = {tuple(meta["crop"]) if meta.get("crop") else None for meta in metas}
+    crops = {tuple(meta["crop"]) if meta.get("crop") else () for meta in metas}
     feeders = {tuple(meta["feeder"]) for meta in metas if meta.get("feeder")}
     return Prepared(
-        dataset if alike else dataset / FOLDER / f"prepared_{size}",
+        str(dataset if alike else dataset / FOLDER / f"prepared_{size}"),
         size,
-        crops.pop() if len(crops) == 1 else None,
-        feeders.pop() if len(feeders) == 1 else None,
+        (list(crops.pop()) or None) if len(crops) == 1 else None,
+        list(feeders.pop()) if len(feeders) == 1 else None,
     )
 
 
@@ -117,13 +119,13 @@ def _link(link: Path, to: Path) -> None:
                          "symbolic links") from None  # fmt: skip
 
 
-def to_hold_out(counts: Mapping[str, np.ndarray]) -> str | None:
+def to_hold_out(counts: Mapping[str, Sequence[int]]) -> str | None:
     """The video to validate on: one whose classes are all shown by others too; of several that with the most classes,
     then the fewest labelled frames. None where there is none: holding it out would keep a class from being learned."""
-    shown = {stem: count > 0 for stem, count in counts.items()}
+    shown = {stem: {at for at, number in enumerate(count) if number} for stem, count in counts.items()}
     able = [
         stem
         for stem in shown
-        if len(shown) > 1 and not (shown[stem] & ~np.any([shown[one] for one in shown if one != stem], axis=0)).any()
+        if len(shown) > 1 and shown[stem] <= set().union(*(shown[one] for one in shown if one != stem))
     ]
-    return min(able, key=lambda stem: (-shown[stem].sum(), counts[stem].sum(), stem)) if able else None
+    return min(able, key=lambda stem: (-len(shown[stem]), sum(counts[stem]), stem)) if able else None

@@ -222,53 +222,54 @@ def test_predictions_come_into_the_right_project(small, tmp_path):
 
 
 CLASSES = ["walk", "groom", "rest"]
+MINI = "mini/shape_motion/cnn"
 
 
-def labelled(folder, videos):
-    """A dataset's folder with files that stand for videos, and a class per frame of each."""
-    for part in ("videos", "labels"):
-        (folder / part).mkdir(parents=True)
-    for stem, labels in videos.items():
-        (folder / "videos" / f"{stem}.mp4").touch()
-        write_labels(folder / "labels" / f"{stem}.csv", CLASSES, labels)
-    return {stem: f"{stem}.mp4" for stem in videos}
+def written(data, target, videos, classes=CLASSES, network=MINI):
+    """A training set of a dataset; `videos` with their number of frames."""
+    listed = [[stem, f"{stem}.mp4", frames] for stem, frames in videos.items()]
+    return training_set.write(
+        {"target": target, "dataset": data, "videos": listed, "classes": list(classes), "network": network}
+    )
 
 
 def test_a_training_set_has_the_projects_classes_and_only_labelled_videos(tmp_path):
-    files = labelled(tmp_path / "data", {"a": [0, 1, -1, 2], "b": [-1, -1], "c": [2, 2]})
-    mini = networks.NETWORKS["mini/shape_motion/cnn"]
+    data, target = tmp_path / "data", tmp_path / "set"
+    for part in ("videos", "labels"):
+        (data / part).mkdir(parents=True)
+    for stem, labels in {"a": [0, 1, -1, 2], "b": [-1, -1], "c": [2, 2]}.items():
+        (data / "videos" / f"{stem}.mp4").touch()
+        write_labels(data / "labels" / f"{stem}.csv", CLASSES, labels)
     classes = ["rest", "sniff", "walk"]  # groom is gone, sniff new, the order another
-    _, counts = training_set.write(tmp_path / "set", tmp_path / "data", {**files, "d": "d.mp4"}, classes, mini)
-    assert {stem: count.tolist() for stem, count in counts.items()} == {"a": [1, 0, 1], "c": [2, 0, 0]}
-    assert read_labels(tmp_path / "set" / "labels" / "a.csv", classes).tolist() == [2, -1, -1, 0]
-    assert sorted(one.name for one in (tmp_path / "set" / "videos").iterdir()) == ["a.mp4", "c.mp4"]
+    counts = written(data, target, {"a": 4, "b": 2, "c": 2, "d": 3}, classes)["counts"]
+    assert counts == {"a": [1, 0, 1], "c": [2, 0, 0]}
+    assert read_labels(target / "labels" / "a.csv", classes).tolist() == [2, -1, -1, 0]
+    assert sorted(one.name for one in (target / "videos").iterdir()) == ["a.mp4", "c.mp4"]
     with pytest.raises(InputError, match="spaces"):
-        training_set.write(tmp_path / "other", tmp_path / "data", files, ["walk ", "rest"], mini)
+        written(data, tmp_path / "2", {"a": 4}, ["walk ", "rest"])
     with pytest.raises(InputError, match="no video has labels"):
-        training_set.write(tmp_path / "third", tmp_path / "data", {"b": "b.mp4"}, classes, mini)
+        written(data, tmp_path / "3", {"b": 2})
+    with pytest.raises(InputError, match=r"data/labels/a\.csv: 4 rows, but the video has 5"):
+        written(data, tmp_path / "4", {"a": 5})
 
 
 def test_the_video_held_out_takes_no_behaviour_from_the_training():
-    def chosen(**counts):
-        return training_set.to_hold_out({stem: np.array(count) for stem, count in counts.items()})
-
-    assert chosen(a=[5, 5, 0]) is None
-    assert chosen(a=[5, 5, 0], b=[0, 5, 5]) is None
-    assert chosen(a=[5, 5, 0], b=[5, 5, 5]) == "a"
-    assert chosen(a=[5, 0, 0], b=[5, 5, 5], c=[5, 5, 5]) == "b"  # most classes, then by name
-    assert chosen(a=[5, 0, 0], b=[5, 5, 6], c=[5, 5, 5]) == "c"  # fewest frames
+    chosen = training_set.to_hold_out
+    assert chosen({"a": [5, 5, 0]}) is None
+    assert chosen({"a": [5, 5, 0], "b": [0, 5, 5]}) is None
+    assert chosen({"a": [5, 5, 0], "b": [5, 5, 5]}) == "a"
+    assert chosen({"a": [5, 0, 0], "b": [5, 5, 5], "c": [5, 5, 5]}) == "b"  # most classes, then by name
+    assert chosen({"a": [5, 0, 0], "b": [5, 5, 6], "c": [5, 5, 5]}) == "c"  # fewest frames
 
 
 def test_what_was_prepared_at_another_size_stays(tmp_path):
     data = tiny.write_dataset(tmp_path / "data", videos=2)
     prepare(data, size=32, crop=(0, 0, 60, 64), workers=1, quiet=True)
-    files = {"v0": "v0.mp4", "v1": "v1.mp4"}
-    found, _ = training_set.write(
-        tmp_path / "set", data, files, tiny.CLASSES, networks.NETWORKS["mini/shape_motion/cnn"]
-    )
-    assert (found.place, found.size, found.crop) == (data / "annotation" / "prepared_64", 64, (0, 0, 60, 64))
-    found, _ = training_set.write(tmp_path / "any", data, files, tiny.CLASSES, networks.NETWORKS["current_system"])
-    assert (found.place, found.size, found.crop) == (data, 32, (0, 0, 60, 64))
+    own = {"size": 32, "crop": [0, 0, 60, 64], "feeder": None}
+    found = written(data, tmp_path / "set", {"v0": 90, "v1": 90}, tiny.CLASSES)["prepared"]
+    assert found == {**own, "place": str(data / "annotation" / "prepared_64"), "size": 64}
+    found = written(data, tmp_path / "any", {"v0": 90, "v1": 90}, tiny.CLASSES, "current_system")["prepared"]
+    assert found == {**own, "place": str(data)}
 
 
 def test_the_networks_offered_are_there_and_need_what_is_said():
