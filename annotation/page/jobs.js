@@ -53,7 +53,7 @@ export function models(project) {
 
   function show(found) {
     hint.textContent = `${found.labelled.length} of ${project.videos.length} videos have accepted labels. A model learns from them and labels the others; `
-      + "where it is least sure, people annotate next.";
+      + `where it is least sure, people annotate next.${found.labelled.length ? "" : " Accept a labelling first."}`;
     if (!form && project.role === "manager") {
       form = starting(found.networks, (body) => act(() => post(place, body)));
       hint.after(form.node);
@@ -81,7 +81,7 @@ export function models(project) {
     if (project.role === "manager" && job.kind === "train" && job.state === "done" && left) {
       does.prepend(button("predict", "Predict the videos left", () => act(() => post(place, { kind: "predict", model: job.id, gpu: job.arguments.gpu }))), " ");
     }
-    const out = [node("tr", {}, node("td", { textContent: job.id }), node("td", { textContent: whatOf(job) }), stateOf(job), node("td", { textContent: resultOf(job) }), does)];
+    const out = [node("tr", {}, node("td", { textContent: job.id }), node("td", { textContent: whatOf(job) }), stateOf(job), resultOf(job), does)];
     if (shown) {
       const log = node("pre", { tabIndex: 0, ariaLabel: `Log of ${job.id}`, textContent: opened.get(job.id) || job.commands.map((one) => `$ ${one}`).join("\n") || "nothing yet" });
       out.push(node("tr", {}, node("td", { colSpan: 5 }, log)));
@@ -117,12 +117,17 @@ function stateOf(job) {
     cell.append(`: ${now.step}${now.of ? `, ${now.done} of ${now.of} ${now.unit}` : ""}, ${clock(now.seconds)}`);
     if (now.of) cell.append(" ", node("progress", { max: now.of, value: now.done, ariaLabel: "How far" }));
   } else if (job.started && job.ended) cell.append(`, ${clock(job.ended - job.started)}`);
+  return cell;
+}
+
+function resultOf(job) {
+  const cell = node("td", { textContent: scoreOf(job) });
   if (job.error) cell.append(node("p", { className: job.state === "failed" ? "fault" : "hint", textContent: job.error }));
   return cell;
 }
 
 // The accuracy never without what it was measured on.
-function resultOf(job) {
+function scoreOf(job) {
   if (job.brought_in) return `predictions of ${listed(job.brought_in)}`;
   const score = job.balanced_accuracy ?? job.progress?.balanced_accuracy;
   if (score == null) return "";
