@@ -64,7 +64,7 @@ class Runner:
         while not self._ending.is_set():
             self._wake.clear()
             try:
-                number = self._next()
+                number = self.turn()
                 if number is not None:
                     self._run(number)
                     continue
@@ -72,7 +72,7 @@ class Runner:
                 warn(f"jobs: {type(error).__name__}: {error}")
             self._wake.wait(POLL)
 
-    def _next(self) -> int | None:
+    def turn(self) -> int | None:
         """The job whose turn it is. What is said to run while this thread does not run it was left by a server that
         was killed."""
         with self._database.reading() as session:

@@ -67,7 +67,7 @@ export function models(project) {
 
   function rowsOf(job, left) {
     const button = (name, textContent, onclick, more = {}) => {
-      const made = node("button", { textContent, onclick, ...more });
+      const made = node("button", { textContent, onclick, ariaLabel: `${textContent} (job ${job.id})`, ...more });
       made.dataset.does = `${name} ${job.id}`;
       return made;
     };
@@ -96,7 +96,7 @@ export function models(project) {
 }
 
 function head() {
-  return node("thead", {}, node("tr", {}, ...["Number", "What", "State", "Result", ""].map((text) => node("th", { textContent: text }))));
+  return node("thead", {}, node("tr", {}, ...["Number", "What", "State", "Result", "Actions"].map((text) => node("th", { textContent: text }))));
 }
 
 function nextOf(project) {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import site_under_test as site
-from test_annotate import browser, joined, until  # noqa: F401
+from pages import joined, until
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 import tiny
@@ -36,7 +36,7 @@ def rows(page):
     return page.locator(".jobs tbody tr").all_inner_texts()
 
 
-def test_train_predict_and_on_to_the_next_video(lab, browser):  # noqa: F811
+def test_train_predict_and_on_to_the_next_video(lab, browser):
     page = joined(browser, lab.link, "ada")
     page.wait_for_selector("text=2 of 3 videos have accepted labels")
     page.get_by_label("Iterations").fill("6")
@@ -54,7 +54,7 @@ def test_train_predict_and_on_to_the_next_video(lab, browser):  # noqa: F811
     assert "train mini/shape_motion/cnn, 6 iterations" in trained
     assert re.search(r"balanced accuracy [\d.]+ %, measured on v1, held out", trained)
     assert "predictions of v2" in predicted and "best at iteration" in log
-    page.get_by_role("button", name="Predict the videos left", exact=True).click()
+    page.get_by_role("button", name="Predict the videos left (job 1)").click()
     until(page, "document.querySelectorAll('.jobs tbody tr').length === 4")
     page.get_by_role("button", name="Stop").click()
     page.wait_for_selector("text=stopped by ada")

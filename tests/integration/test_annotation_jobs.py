@@ -20,6 +20,7 @@ from test_annotation import PASSWORD, Lab, put
 
 from annotation import jobs, models, networks, processes, projects, training_set
 from annotation.database import Database
+from annotation.runner import Runner
 from annotation.tables import MODEL, Job, Project, Track, User, Video
 from data_prep.dataset import read_labels, write_labels
 from data_prep.errors import InputError
@@ -169,6 +170,8 @@ def test_what_is_stopped_ends_at_once_and_leaves_no_process(small):
             small.admin.post("projects/1/jobs", {"kind": "train", "iterations": 20_000}, 201)
         until(lambda: small.admin.get("projects/1/jobs/1"), lambda one: one.get("step") == 1)
         until(lambda: processes.marked(log), bool)
+        assert Runner(small.database).turn() is None  # another server leaves alone what this one runs
+        assert processes.marked(log) and small.admin.get("projects/1/jobs/1")["state"] == "running"
         assert small.admin.post("projects/1/jobs/2/stop")["state"] == "stopped"  # while it waits
         assert small.admin.post("projects/1/jobs/1/stop")["state"] == "stopped"
         until(lambda: processes.marked(log), lambda left: not left)
