@@ -193,6 +193,7 @@ def test_a_server_that_is_killed_or_ended_leaves_no_training_behind(tmp_path):
         def log_of_started():
             number = http.post("projects/1/jobs", json={"kind": "train", "iterations": 20_000}).json()[0]["id"]
             log = data / "annotation" / "jobs" / f"{number}.log"
+            until(lambda: http.get(f"projects/1/jobs/{number}").json(), lambda one: one.get("step") == 1)
             until(lambda: processes.marked(log), bool)
             return number, log
 
