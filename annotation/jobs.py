@@ -158,10 +158,11 @@ def _plan_prediction(order: Order, apart: Apart) -> Plan:
     if order.model is None:
         raise InputError(f"job {order.arguments['model']}, whose model was to predict, has none")
     asked = order.arguments["videos"]
-    chosen = [order.videos[one] for one in (order.left if asked is None else asked) if one in order.videos]
+    found = [order.videos[one] for one in (order.left if asked is None else asked) if one in order.videos]
+    chosen = [one for one in found if (order.folder / "videos" / one.file).is_file()][:MOST_VIDEOS]
     if not chosen:
         raise InputError("every video is handed in: there is none left to predict")
-    files = [str(order.folder / "videos" / one.file) for one in chosen[:MOST_VIDEOS]]
+    files = [str(order.folder / "videos" / one.file) for one in chosen]
     model = order.folder / footage.FOLDER / "models" / order.model
     gpu = order.arguments["gpu"]
     more = [] if gpu is None else ["--gpu", str(gpu)]
@@ -170,9 +171,16 @@ def _plan_prediction(order: Order, apart: Apart) -> Plan:
 
 
 def outcome(database: Database, order: Order, apart: Apart) -> dict[str, Any]:
-    """What came of a job whose commands are done; predictions become labellings. Raises InputError as `bring_in`."""
+    """What came of a job whose commands are done, or where some videos failed, of the others; predictions become
+    labellings. Raises InputError where there is no model."""
     if order.kind == PREDICT:
-        return {"brought_in": models.bring_in(database, order.place("predictions"), order.project, apart)}
+        taken, faults = [], []
+        for file in sorted(order.place("predictions").glob(f"*/{models.FILE}")):
+            try:
+                taken += models.bring_in(database, file.parent, order.project, apart)
+            except InputError as error:
+                faults.append(str(error))
+        return {"brought_in": taken, **({"state": "failed", "error": " | ".join(faults)[:2000]} if faults else {})}
     info = read_json(order.place("models") / "model.json")
     kept = ("trained_on", "held_out", "best_iteration", "seed")
     scores = {name: info["validation"].get(name) for name in ("balanced_accuracy", "classes_present", "classes")}

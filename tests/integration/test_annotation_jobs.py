@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from test_annotation import PASSWORD, Lab, put
 
-from annotation import jobs, models, networks, processes, projects, training_set
+from annotation import apart, jobs, models, networks, processes, projects, training_set
 from annotation.database import Database
 from annotation.runner import Runner
 from annotation.tables import MODEL, Job, Project, Track, User, Video
@@ -124,6 +124,19 @@ def test_one_labelled_video_is_trained_on_and_measured_on(small):
         trained = small.ended(1)
     assert trained["state"] == "done" and trained["held_out"] == [] and trained["trained_on"] == ["v1"]
     assert "the scores are those of the training videos themselves" in trained["log"]
+
+
+def test_one_video_that_cannot_be_predicted_does_not_keep_the_others_out(small):
+    with small.database.writing() as session:
+        job = jobs.add(session, session.get_one(Project, 1), 1, "predict", {"model": 9, "videos": None, "gpu": None})
+        job.log = "1.log"
+        order = jobs.order_of(session, job)
+    for stem, frames in (("v0", 80), ("v1", 90)):  # v0 has 90 as well
+        file = order.place("predictions") / stem / "predictions.csv"
+        shares = np.tile([0.6, 0.3, 0.1], (frames, 1))
+        predictions.write(file, range(frames), np.arange(frames) / 30, shares, tiny.CLASSES)
+    told = jobs.outcome(small.database, order, apart.here)
+    assert told["brought_in"] == ["v1"] and told["state"] == "failed" and "90 frames" in told["error"]
 
 
 def test_what_fails_is_told_in_its_own_words_and_what_waits_for_it_fails_too(small):
