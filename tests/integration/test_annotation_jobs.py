@@ -30,6 +30,7 @@ from tools import network, predictions
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from site_under_test import Site
 
+MINI = "mini/shape_motion/cnn"
 SECONDS = 60.0  # after which a command that is waited for has failed
 
 
@@ -91,7 +92,7 @@ def test_accepted_labellings_become_a_model_and_the_third_video_is_predicted_and
     offered = lab.admin.get("projects/1/jobs")
     assert offered["labelled"] == [1, 2] and offered["left"] == [3] and offered["jobs"] == []
     assert lab.admin.get("projects/1")["next"] == []
-    body = {"kind": "train", "network": "mini/shape_motion/cnn", "iterations": 4, "then_predict": True}
+    body = {"kind": "train", "network": MINI, "iterations": 4, "then_predict": True}
     with serving(lab):
         training, prediction = [one["id"] for one in lab.admin.post("projects/1/jobs", body, 201)]
         until(lambda: lab.admin.get(f"projects/1/jobs/{training}"), lambda one: one.get("step") == 1)
@@ -116,21 +117,23 @@ def test_accepted_labellings_become_a_model_and_the_third_video_is_predicted_and
     assert [one["name"] for one in lab.admin.get("projects/1")["videos"]] == ["v0", "v1", "v2"]
 
 
+def ordered(lab, kind, arguments):
+    """What the runner gets of a job."""
+    with lab.database.writing() as session:
+        job = jobs.add(session, session.get_one(Project, 1), 1, kind, arguments)
+        job.log = "1.log"
+        return jobs.order_of(session, job)
+
+
 def test_one_labelled_video_is_trained_on_and_measured_on(small):
     small.accept(2)
-    body = {"kind": "train", "iterations": 1}
-    with serving(small):
-        small.admin.post("projects/1/jobs", body, 201)
-        trained = small.ended(1)
-    assert trained["state"] == "done" and trained["held_out"] == [] and trained["trained_on"] == ["v1"]
-    assert "the scores are those of the training videos themselves" in trained["log"]
+    asked = {"network": MINI, "iterations": 10, "hold_out": None, "gpu": None}
+    (_, command), about = jobs.plan(ordered(small, "train", asked), apart.here)
+    assert "--hold-out=none" in command and about["videos"] == ["v1"] and about["held_out"] == []
 
 
 def test_one_video_that_cannot_be_predicted_does_not_keep_the_others_out(small):
-    with small.database.writing() as session:
-        job = jobs.add(session, session.get_one(Project, 1), 1, "predict", {"model": 9, "videos": None, "gpu": None})
-        job.log = "1.log"
-        order = jobs.order_of(session, job)
+    order = ordered(small, "predict", {"model": 9, "videos": None, "gpu": None})
     for stem, frames in (("v0", 80), ("v1", 90)):  # v0 has 90 as well
         file = order.place("predictions") / stem / "predictions.csv"
         shares = np.tile([0.6, 0.3, 0.1], (frames, 1))
@@ -239,7 +242,6 @@ def test_predictions_come_into_the_right_project(small, tmp_path):
 
 
 CLASSES = ["walk", "groom", "rest"]
-MINI = "mini/shape_motion/cnn"
 
 
 def written(data, target, videos, classes=CLASSES, network=MINI):
