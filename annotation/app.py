@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -15,7 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
-from annotation.routes import marks, people, projects, tracks, videos
+from annotation.routes import jobs, marks, people, projects, tracks, videos
+from annotation.runner import Runner
 from annotation.secrets import Brake
 
 MOST_BYTES = 34 << 20  # of a request: a file of annotations, and no more
@@ -31,10 +35,11 @@ HEADERS = {
 
 def make_app(database: Database) -> FastAPI:
     """The application on a database that is open."""
-    app = FastAPI(title="ethocaffe annotate", version=VERSION, docs_url=None, redoc_url=None)
+    app = FastAPI(title="ethocaffe annotate", version=VERSION, docs_url=None, redoc_url=None, lifespan=_jobs)
     app.state.database = database
     app.state.brake = Brake()
-    for part in (people, projects, videos, tracks, marks):
+    app.state.runner = Runner(database)
+    for part in (people, projects, videos, tracks, marks, jobs):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
@@ -89,6 +94,14 @@ class Rules:
             await send(message)
 
         await (_too_large(Request(scope)) or self.app)(scope, receive, told)
+
+
+@asynccontextmanager
+async def _jobs(app: FastAPI) -> AsyncIterator[None]:
+    """Jobs are run for as long as requests are answered."""
+    app.state.runner.start()
+    yield
+    await run_in_threadpool(app.state.runner.stop)
 
 
 def _too_large(request: Request) -> Response | None:

@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from annotation import exports
+from annotation.apart import Apart, here
 from annotation.database import Database
 from annotation.tables import MODEL, Bout, Project, Track, Video
-from data_prep import formats
 from data_prep.errors import InputError, warn
 from data_prep.files import atomic_path, read_json
 
 FILE, RUN = "predictions.csv", "run.json"  # that `ethocaffe predict` writes
 
 
-def bring_in(database: Database, folder: Path) -> list[str]:
-    """Take what `ethocaffe predict` wrote for videos of these names; returns the videos' names.
+def bring_in(database: Database, folder: Path, project_id: int | None = None, apart: Apart = here) -> list[str]:
+    """Take what `ethocaffe predict` wrote for videos of these names, of one project or of any; returns their names.
 
-    A model's earlier labelling of a video is replaced. Raises InputError where nothing fits, or a file is damaged.
+    A model's earlier labelling of a video is replaced. apart: what reads the files. Raises InputError where nothing
+    fits, or a file is damaged.
     """
     files = [folder / FILE] if (folder / FILE).is_file() else sorted(folder.glob(f"*/{FILE}"))
     if not files:
         raise InputError(f"{folder}: no {FILE} in it; name the --output of `ethocaffe predict`")
     taken = []
     for file in files:
+        wanted = select(Video).where(Video.stem == file.parent.name)
+        if project_id is not None:
+            wanted = wanted.where(Video.project_id == project_id)
+        with database.reading() as session:
+            video = session.scalar(wanted.limit(1))
+        if video is None:
+            warn(f"{file}: there is no video {file.parent.name!r} here; left out")
+            continue
+        found = apart("predictions", {"file": str(file)})  # here, since nobody else can write in the block below
         with database.writing() as session:
-            video = session.scalar(select(Video).where(Video.stem == file.parent.name))
-            if video is None:
-                warn(f"{file}: there is no video {file.parent.name!r} here; left out")
-                continue
-            _take(session, video, file)
+            _take(session, video, file, found)
             taken.append(video.stem)
     return taken
 
 
-def _take(session: Session, video: Video, file: Path) -> None:
-    (found,) = formats.read(file, format="predictions")
-    if found.frames != video.frames or found.annotated != ((0, video.frames),):
+def _take(session: Session, video: Video, file: Path, found: dict[str, Any]) -> None:
+    if found["frames"] != video.frames or found["spans"] != [[0, video.frames]]:
         raise InputError(f"{file}: does not hold a row for each of the video's {video.frames} frames; predict it again")
     project = session.get_one(Project, video.project_id)
-    unknown = sorted(set(found.behaviours) - {one["name"] for one in project.behaviours})
+    unknown = sorted(set(found["behaviours"]) - {one["name"] for one in project.behaviours})
     if unknown:
         raise InputError(f"{file}: the project has no behaviour {', '.join(unknown)}; add it there")
     run = read_json(file.parent / RUN) if (file.parent / RUN).is_file() else {}
@@ -54,17 +61,10 @@ def _take(session: Session, video: Video, file: Path) -> None:
         session.add(track)
         session.flush()
     session.execute(delete(Bout).where(Bout.track_id == track.id))
-    track.annotated, track.version = [[0, video.frames]], track.version + 1
+    track.annotated, track.version, track.updated = [[0, video.frames]], track.version + 1, time.time()
     session.add_all(
-        Bout(
-            track_id=track.id,
-            id=f"m{one.start}",
-            behaviour=one.behaviour,
-            start=one.start,
-            stop=one.stop,
-            confidence=one.confidence,
-        )
-        for one in found.bouts
+        Bout(track_id=track.id, id=f"m{start}", behaviour=behaviour, start=start, stop=stop, confidence=confidence)
+        for behaviour, start, stop, confidence in found["bouts"]
     )
 
 

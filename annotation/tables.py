@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 ROLES = ("annotator", "expert", "manager")  # each may do what those before it may
 STATES = ("draft", "submitted", "returned", "accepted")
 PERSON, MODEL, CONSENSUS = "person", "model", "consensus"
+TRAIN, PREDICT = "train", "predict"
 
 
 class Base(DeclarativeBase):
@@ -181,3 +182,22 @@ class Work(Base):
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
     seconds: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class Job(Base):
+    """A command that the server runs, one after the other: kind TRAIN or PREDICT, with what was asked for. log: the
+    name of its log, and but for the ending of its folders. state: waiting, running, done, failed or stopped. result:
+    what it ran, and what came of it, or `error`."""
+
+    __tablename__ = "jobs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(20), default="waiting", index=True)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+    started: Mapped[float | None] = mapped_column(Float)
+    ended: Mapped[float | None] = mapped_column(Float)
+    log: Mapped[str] = mapped_column(String(80), default="")
+    result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

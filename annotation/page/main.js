@@ -2,6 +2,7 @@
 import { ask, enter, get, me, post } from "./api.js";
 import { node } from "./dom.js";
 import { edit } from "./editor.js";
+import { models } from "./jobs.js";
 import { clock } from "./timeline.js";
 
 const main = document.getElementById("main");
@@ -88,6 +89,7 @@ async function project(number) {
     node("td", { textContent: Object.entries(one.states).map(([state, count]) => `${count} ${state}`).join(", ") || "none" })));
   main.replaceChildren(node("h1", { textContent: found.name }), node("table", { className: "list" }, head, node("tbody", {}, ...rows)));
   if (found.role === "manager") main.append(invitations(number));
+  main.append(models(found));
 }
 
 function invitations(number) {

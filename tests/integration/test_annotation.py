@@ -194,10 +194,13 @@ ROLES = {  # what a role may not do; everything else is open to all members
     "annotator": {
         ("patch", "/api/projects/1"), ("post", "/api/projects/1/invitations"), ("put", "/api/projects/1/members/1"),
         ("post", "/api/projects/1/assignments"), ("get", "/api/projects/1/progress"), ("get", "/api/projects/1/bouts"),
+        ("get", "/api/projects/1/jobs"), ("post", "/api/projects/1/jobs"), ("get", "/api/projects/1/jobs/1"),
+        ("post", "/api/projects/1/jobs/1/stop"),
     },
     "expert": {
         ("patch", "/api/projects/1"), ("post", "/api/projects/1/invitations"), ("put", "/api/projects/1/members/1"),
-        ("post", "/api/projects/1/assignments"),
+        ("post", "/api/projects/1/assignments"), ("post", "/api/projects/1/jobs"),
+        ("post", "/api/projects/1/jobs/1/stop"),
     },
 }  # fmt: skip
 OPEN = {("post", "/api/sign-in"), ("post", "/api/join")}
@@ -207,6 +210,7 @@ BODIES = {
     "/api/projects/1/invitations": {"role": "annotator"},
     "/api/projects/1/members/1": {"role": "expert"},
     "/api/projects/1/assignments": {"video": 1, "user": 1},
+    "/api/projects/1/jobs": {"kind": "train"},
     "/api/tracks/1/edits": {"edits": [put("a", "still", 0, 1)]},
     "/api/tracks/1/marks": {"marks": []},
     "/api/tracks/1/state": {"state": "submitted"},

@@ -35,6 +35,7 @@ def app(tmp_path_factory):
     mark = {"id": "a", "name": "nose", "kind": "point", "keyframes": [[0, 1, 1], [9, 2, 2]]}
     edits = [{"edit": "a", "action": "put", "bout": bout}, {"edit": "b", "action": "mark", "mark": mark}]
     assert http.post(f"/api/tracks/{track}/edits", json={"edits": edits}).status_code == 200
+    assert http.post("/api/projects/1/jobs", json={"kind": "train"}).status_code == 201
     made.state.fuzz_token = token
     return made
 
@@ -58,7 +59,7 @@ def test_nothing_makes_the_server_fail(app, method, path):
     @given(case=operation.as_strategy())
     def ask(case):
         # The numbers of things that are there, so that what is behind them is met too.
-        for name in ("project_id", "video_id", "track_id"):
+        for name in ("project_id", "video_id", "track_id", "job_id"):
             if name in (case.path_parameters or {}):
                 case.path_parameters[name] = 1
         with warnings.catch_warnings():
