@@ -12,6 +12,8 @@ from annotation.database import Database
 from data_prep import dataset as datasets
 from data_prep.errors import InputError, warn
 
+GRACE = 3  # seconds that answers have to end: a video that a browser plays would keep the server for hours
+
 
 def serve(
     given: Sequence[str | Path],
@@ -48,7 +50,9 @@ def serve(
         print(f"{address}/#invitation={secret}   (the first person; once, within {projects.HOURS} hours)", flush=True)
     elif not quiet:
         print(f"{address}   (stop with Ctrl-C)", flush=True)
-    config = uvicorn.Config(make_app(database), log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        make_app(database), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
+    )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -146,6 +146,7 @@ def main() -> int:
             page.fill("[name=password]", site.PASSWORD)
             page.click("button[type=submit]")
             found = measure(page, args.bouts)
+            browser.close()
         finally:
             running.stop()
     print(", ".join(f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"
