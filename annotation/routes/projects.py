@@ -1,23 +1,21 @@
-"""Projects, who is in them, and how far their videos are."""
+"""Projects, their behaviours and their videos."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from annotation import models, secrets
+from annotation import models
 from annotation.people import DatabaseOf, PersonOf, project_for, role_of
-from annotation.tables import PERSON, Assignment, Bout, Invitation, Member, Project, Track, User, Video, Work
+from annotation.tables import PERSON, Assignment, Bout, Project, Track, Video
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
-DAYS = 7  # that an invitation holds
 
 
 class Behaviour(BaseModel):
@@ -33,26 +31,6 @@ class ProjectBody(BaseModel):
 
     behaviours: list[Behaviour] = Field(min_length=1, max_length=200)
     exclusive: bool = True
-
-
-class InvitationBody(BaseModel):
-    """What the invited person will be."""
-
-    role: Literal["annotator", "expert", "manager"] = "annotator"
-
-
-class RoleBody(BaseModel):
-    """A member's role."""
-
-    role: Literal["annotator", "expert", "manager"]
-
-
-class AssignmentBody(BaseModel):
-    """Who is to annotate a video, and whether without seeing others' labels."""
-
-    video: int = Field(ge=1, lt=2**31)
-    user: int = Field(ge=1, lt=2**31)
-    blind: bool = False
 
 
 @router.get("")
@@ -96,92 +74,6 @@ def change(project_id: Id, body: ProjectBody, person: PersonOf, database: Databa
         found.behaviours = [one.model_dump() for one in body.behaviours]
         found.exclusive = body.exclusive
         return _as_json(found, role_of(session, person, project_id) or "")
-
-
-@router.post("/{project_id}/invitations", status_code=201)
-def invite(project_id: Id, body: InvitationBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """A secret that lets one person in, within a week; it is told this once."""
-    secret = secrets.new_secret()
-    with database.writing() as session:
-        project_for(session, person, project_id, "manager")
-        expires = time.time() + DAYS * 86400
-        session.add(Invitation(digest=secrets.digest(secret), project_id=project_id, role=body.role, expires=expires))
-        return {"secret": secret, "role": body.role, "expires": expires}
-
-
-@router.get("/{project_id}/members")
-def members(project_id: Id, person: PersonOf, database: DatabaseOf) -> list[dict[str, Any]]:
-    """Who is in a project."""
-    with database.reading() as session:
-        project_for(session, person, project_id)
-        found = session.execute(
-            select(User.id, User.name, Member.role).join(Member, Member.user_id == User.id)
-            .where(Member.project_id == project_id).order_by(User.name)
-        )  # fmt: skip
-        return [{"id": number, "name": name, "role": role} for number, name, role in found]
-
-
-@router.put("/{project_id}/members/{user_id}", status_code=204)
-def change_role(project_id: Id, user_id: Id, body: RoleBody, person: PersonOf, database: DatabaseOf) -> None:
-    """Give a member another role."""
-    with database.writing() as session:
-        project_for(session, person, project_id, "manager")
-        member = session.get(Member, (project_id, user_id))
-        if member is None:
-            raise HTTPException(404, "there is no such member; invite them")
-        member.role = body.role
-
-
-@router.post("/{project_id}/assignments", status_code=201)
-def assign(project_id: Id, body: AssignmentBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """Give a member a video to annotate; two blind ones make a double annotation."""
-    with database.writing() as session:
-        project_for(session, person, project_id, "manager")
-        video = session.get(Video, body.video)
-        if video is None or video.project_id != project_id:
-            raise HTTPException(404, "there is no such video in this project")
-        if session.get(Member, (project_id, body.user)) is None:
-            raise HTTPException(404, "there is no such member; invite them")
-        known = session.scalar(
-            select(Assignment).where(Assignment.video_id == body.video, Assignment.user_id == body.user)
-        )
-        made = known or Assignment(video_id=body.video, user_id=body.user)
-        made.blind = body.blind
-        session.add(made)
-        session.flush()
-        return {"id": made.id, "video": made.video_id, "user": made.user_id, "blind": made.blind}
-
-
-@router.get("/{project_id}/progress")
-def progress(project_id: Id, person: PersonOf, database: DatabaseOf) -> list[dict[str, Any]]:
-    """Per person: labellings by state, hours of work, and minutes of work per minute of video handed in."""
-    with database.reading() as session:
-        project_for(session, person, project_id, "expert")
-        minutes = func.sum(Video.frames / Video.fps / 60)
-        states = session.execute(
-            select(Track.author_id, Track.state, func.count(), minutes).join(Video)
-            .where(Video.project_id == project_id, Track.kind == PERSON).group_by(Track.author_id, Track.state)
-        ).all()  # fmt: skip
-        work = dict(
-            session.execute(
-                select(Work.user_id, func.sum(Work.seconds))
-                .join(Video, Video.id == Work.video_id)
-                .where(Video.project_id == project_id)
-                .group_by(Work.user_id)
-            ).all()
-        )
-        names = dict(session.execute(select(User.id, User.name)).all())
-        out = []
-        for user_id in sorted({row[0] for row in states if row[0]} | set(work)):
-            own = [row for row in states if row[0] == user_id]
-            done = float(sum(row[3] for row in own if row[1] in ("submitted", "accepted")))
-            seconds = float(work.get(user_id, 0.0))
-            out.append({
-                "user": user_id, "name": names[user_id], "states": {row[1]: row[2] for row in own},
-                "work_seconds": seconds, "video_minutes": done,
-                "minutes_per_minute": seconds / 60 / done if done else None,
-            })  # fmt: skip
-        return out
 
 
 def _as_json(project: Project, role: str | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from annotation import edits, exports, mark_edits, models, secrets
 from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
-from annotation.tables import Bout, Edit, Mark, Track, User, Video
+from annotation.tables import Bout, Edit, Mark, Track, User
 from data_prep import formats
 from data_prep.errors import InputError
 
@@ -185,47 +185,6 @@ def must_be_open(found: Track, person: Person) -> None:
         raise HTTPException(403, "only its author changes a labelling")
     if found.state not in ("draft", "returned"):
         raise HTTPException(409, f"this labelling is {found.state}; take it back to change it")
-
-
-@router.get("/projects/{project_id}/bouts")
-def bouts(
-    project_id: Id,
-    person: PersonOf,
-    database: DatabaseOf,
-    behaviour: Annotated[str | None, Query(max_length=80)] = None,
-    least_seconds: Annotated[float, Query(ge=0, le=1e9)] = 0.0,
-    state: Annotated[Literal["draft", "submitted", "accepted", "returned"] | None, Query()] = None,
-    role: Annotated[Literal["annotator", "expert", "manager"] | None, Query()] = None,
-    after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
-    most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> list[dict[str, Any]]:
-    """Bouts over all videos of a project, such as all of groom over 2 s by experts; `after` skips so many."""
-    from annotation.tables import Member
-
-    with database.reading() as session:
-        project_for(session, person, project_id, "expert")
-        wanted = (
-            select(Bout, Video.stem, Video.fps, Track.author_id, Track.state)
-            .join(Track, Track.id == Bout.track_id)
-            .join(Video, Video.id == Track.video_id)
-            .where(Video.project_id == project_id, (Bout.stop - Bout.start) / Video.fps >= least_seconds)
-            .order_by(Video.stem, Track.id, Bout.start, Bout.id)
-            .offset(after)
-            .limit(most)
-        )
-        if behaviour is not None:
-            wanted = wanted.where(Bout.behaviour == behaviour)
-        if state is not None:
-            wanted = wanted.where(Track.state == state)
-        if role is not None:
-            wanted = wanted.join(Member, (Member.user_id == Track.author_id) & (Member.project_id == project_id)).where(
-                Member.role == role
-            )
-        return [
-            {**edits.as_json(bout), "video": stem, "track": bout.track_id, "author": author, "state": state_of,
-             "seconds": (bout.stop - bout.start) / fps}
-            for bout, stem, fps, author, state_of in session.execute(wanted)
-        ]  # fmt: skip
 
 
 def track_json(session: Session, found: Track, person: Person) -> dict[str, Any]:
