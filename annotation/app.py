@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
-from annotation.routes import jobs, marks, members, people, projects, reports, tracks, videos
+from annotation.routes import agreement, bouts, jobs, marks, members, people, projects, reports, reviews, tracks, videos
 from annotation.runner import Runner
 from annotation.secrets import Brake
 
@@ -39,7 +39,7 @@ def make_app(database: Database) -> FastAPI:
     app.state.database = database
     app.state.brake = Brake()
     app.state.runner = Runner(database)
-    for part in (people, projects, members, reports, videos, tracks, marks, jobs):
+    for part in (people, projects, members, reports, videos, tracks, reviews, agreement, bouts, marks, jobs):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
 

@@ -1,15 +1,14 @@
-"""What a project has come to: who has done how much, and bouts over all its videos."""
+"""What a project has come to: who has done how much."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from sqlalchemy import func, select
 
-from annotation import edits
 from annotation.people import DatabaseOf, PersonOf, project_for
-from annotation.tables import PERSON, Bout, Member, Track, User, Video, Work
+from annotation.tables import PERSON, Track, User, Video, Work
 
 router = APIRouter(prefix="/api", tags=["reports"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
@@ -45,42 +44,3 @@ def progress(project_id: Id, person: PersonOf, database: DatabaseOf) -> list[dic
                 "minutes_per_minute": seconds / 60 / done if done else None,
             })  # fmt: skip
         return out
-
-
-@router.get("/projects/{project_id}/bouts")
-def bouts(
-    project_id: Id,
-    person: PersonOf,
-    database: DatabaseOf,
-    behaviour: Annotated[str | None, Query(max_length=80)] = None,
-    least_seconds: Annotated[float, Query(ge=0, le=1e9)] = 0.0,
-    state: Annotated[Literal["draft", "submitted", "accepted", "returned"] | None, Query()] = None,
-    role: Annotated[Literal["annotator", "expert", "manager"] | None, Query()] = None,
-    after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
-    most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> list[dict[str, Any]]:
-    """Bouts over all videos of a project, such as all of groom over 2 s by experts; `after` skips so many."""
-    with database.reading() as session:
-        project_for(session, person, project_id, "expert")
-        wanted = (
-            select(Bout, Video.stem, Video.fps, Track.author_id, Track.state)
-            .join(Track, Track.id == Bout.track_id)
-            .join(Video, Video.id == Track.video_id)
-            .where(Video.project_id == project_id, (Bout.stop - Bout.start) / Video.fps >= least_seconds)
-            .order_by(Video.stem, Track.id, Bout.start, Bout.id)
-            .offset(after)
-            .limit(most)
-        )
-        if behaviour is not None:
-            wanted = wanted.where(Bout.behaviour == behaviour)
-        if state is not None:
-            wanted = wanted.where(Track.state == state)
-        if role is not None:
-            wanted = wanted.join(Member, (Member.user_id == Track.author_id) & (Member.project_id == project_id)).where(
-                Member.role == role
-            )
-        return [
-            {**edits.as_json(bout), "video": stem, "track": bout.track_id, "author": author, "state": state_of,
-             "seconds": (bout.stop - bout.start) / fps}
-            for bout, stem, fps, author, state_of in session.execute(wanted)
-        ]  # fmt: skip
