@@ -57,8 +57,8 @@ def check(before: Sequence[str], after: Sequence[str], have_bouts: set[str]) -> 
 
 
 def write_classes(project: Project, before: Sequence[str], after: Sequence[str]) -> None:
-    """Write classes.txt, and give the dataset's labels files the columns of these names; a new one is −1 (not annotated)
-    throughout. Raises InputError where classes.txt is neither the names before nor those after."""
+    """Write classes.txt, and give the dataset's labels files the columns of these names; a new one is −1 (not
+    annotated) throughout. Raises InputError where classes.txt is neither the names before nor those after."""
     folder = Path(project.folder)
     there = list(datasets.read_classes(folder / "classes.txt"))
     if there == list(after):
@@ -83,7 +83,8 @@ def _follow(file: Path, before: Sequence[str], after: Sequence[str]) -> None:
     names = dict(zip(before, after))
     new = list(after[len(before) :])
     with (
-        atomic_path(file) as temporary, open(file, newline="", encoding="utf-8-sig") as old,
+        atomic_path(file) as temporary,
+        open(file, newline="", encoding="utf-8-sig") as old,
         open(temporary, "w", newline="", encoding="utf-8") as out,
     ):
         rows, writer = csv.reader(old), csv.writer(out, lineterminator="\n")

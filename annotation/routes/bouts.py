@@ -31,7 +31,7 @@ def _wanted(
     role: Annotated[Literal["annotator", "expert", "manager"] | None, Query()] = None,
 ) -> Select[Any]:
     """The bouts that a request's filters choose, in order. role: what their author is in the project."""
-    wanted: Select[Any] = (
+    wanted: Any = (
         select(Bout, Project.name, Video.stem, Video.fps, Track, User.name)
         .join(Track, Track.id == Bout.track_id)
         .join(Video, Video.id == Track.video_id)
@@ -116,7 +116,8 @@ def _rows(session: Session, wanted: Select[Any]) -> Iterator[dict[str, Any]]:
     for bout, project, stem, fps, track, author in session.execute(wanted.execution_options(yield_per=PIECE)):
         yield {
             **edits.as_json(bout), "project": project, "video": stem, "track": track.id,
-            "author": track.author_id, "by": author, "kind": track.kind, "state": track.state, "seconds": (bout.stop - bout.start) / fps,
+            "author": track.author_id, "by": author,
+            "kind": track.kind, "state": track.state, "seconds": (bout.stop - bout.start) / fps,
         }  # fmt: skip
 
 

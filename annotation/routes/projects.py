@@ -6,31 +6,43 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from annotation import models
-from annotation.people import DatabaseOf, PersonOf, project_for, role_of
-from annotation.tables import PERSON, Assignment, Bout, Project, Track, Video
+from annotation import behaviours, models
+from annotation.people import DatabaseOf, Person, PersonOf, project_for, role_of
+from annotation.tables import PERSON, ROLES, Assignment, Project, Track, User, Video
+from data_prep.errors import InputError
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
 
 
+def _a_class(name: str) -> str:
+    if name == "frame" or name != name.strip():
+        raise ValueError("a behaviour's name is not 'frame', and has no spaces around it")
+    return name
+
+
+BehaviourName = Annotated[
+    str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_a_class)
+]
+
+
 class Behaviour(BaseModel):
     """A behaviour's name, the key that starts and stops it, and its colour."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: BehaviourName
     key: str = Field("", max_length=1)
     colour: str = Field("", pattern=r"^(#[0-9A-Fa-f]{6})?$")
 
 
 class ProjectBody(BaseModel):
-    """What a manager may change. exclusive: whether only one behaviour can be at a time."""
+    """What a manager may change. exclusive: whether only one behaviour can be at a time; left out, it stays."""
 
     behaviours: list[Behaviour] = Field(min_length=1, max_length=200)
-    exclusive: bool = True
+    exclusive: bool | None = None
 
 
 @router.get("")
@@ -48,31 +60,37 @@ def project(project_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str,
     next: that of which a model is least sure."""
     with database.reading() as session:
         found = project_for(session, person, project_id)
+        role = role_of(session, person, project_id) or ""
         return {
-            **_as_json(found, role_of(session, person, project_id) or ""),
-            "videos": _videos(session, project_id, person.id),
+            **_as_json(found, role),
+            "videos": _videos(session, project_id, person, role),
             "next": [video for video, _ in models.least_sure(session, _all(session, project_id))][:1],
         }
 
 
 @router.patch("/{project_id}")
 def change(project_id: Id, body: ProjectBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """Change a project's behaviours. 409 where one that is used would go."""
+    """Change a project's behaviours: keys and colours, names of those that have no bouts, and further ones at the end;
+    the dataset's classes.txt follows. 409 where that cannot be, and where bouts overlap that are to be exclusive."""
     names = [one.name for one in body.behaviours]
     keys = [one.key for one in body.behaviours if one.key]
     if len(set(names)) < len(names) or len(set(keys)) < len(keys):
         raise HTTPException(422, "two behaviours have the same name or key")
     with database.writing() as session:
         found = project_for(session, person, project_id, "manager")
-        used = session.scalars(
-            select(Bout.behaviour).distinct().join(Track, Track.id == Bout.track_id).join(Video)
-            .where(Video.project_id == project_id)
-        )  # fmt: skip
-        gone = sorted(set(used) - set(names))
-        if gone:
-            raise HTTPException(409, f"bouts of {', '.join(gone)} are there; delete or rename them first")
+        before = [one["name"] for one in found.behaviours]
+        if body.exclusive and not found.exclusive:
+            many = behaviours.overlapping(session, project_id)
+            if many:
+                raise HTTPException(409, f"{many} bouts overlap others, which cannot be with one behaviour at a time")
+        if names != before:
+            try:
+                behaviours.check(before, names, behaviours.used(session, project_id))
+                behaviours.write_classes(found, before, names)
+            except InputError as error:
+                raise HTTPException(409, str(error)) from None
         found.behaviours = [one.model_dump() for one in body.behaviours]
-        found.exclusive = body.exclusive
+        found.exclusive = found.exclusive if body.exclusive is None else body.exclusive
         return _as_json(found, role_of(session, person, project_id) or "")
 
 
@@ -90,14 +108,24 @@ def _all(session: Session, project_id: int) -> Sequence[Video]:
     return session.scalars(select(Video).where(Video.project_id == project_id).order_by(Video.stem)).all()
 
 
-def _videos(session: Session, project_id: int, user_id: int) -> list[dict[str, Any]]:
+def _videos(session: Session, project_id: int, person: Person, role: str) -> list[dict[str, Any]]:
+    """A project's videos. assigned_to: everybody's assignments for experts, one's own for annotators. confidence: the
+    mean of the latest model's over the frames."""
     states: dict[int, dict[str, int]] = {}
     for video_id, state, count in session.execute(
         select(Track.video_id, Track.state, func.count()).join(Video)
         .where(Video.project_id == project_id, Track.kind == PERSON).group_by(Track.video_id, Track.state)
     ):  # fmt: skip
         states.setdefault(video_id, {})[state] = count
-    mine = set(session.scalars(select(Assignment.video_id).where(Assignment.user_id == user_id)))
+    assigned: dict[int, list[dict[str, Any]]] = {}
+    for one, name in session.execute(
+        select(Assignment, User.name).join(User, User.id == Assignment.user_id)
+        .join(Video, Video.id == Assignment.video_id).where(Video.project_id == project_id).order_by(User.name)
+    ):  # fmt: skip
+        told = {"id": one.id, "user": one.user_id, "name": name, "blind": one.blind}
+        if role != ROLES[0] or one.user_id == person.id:
+            assigned.setdefault(one.video_id, []).append(told)
+    sure = models.confidences(session, project_id)
     return [
         {
             "id": one.id,
@@ -105,7 +133,9 @@ def _videos(session: Session, project_id: int, user_id: int) -> list[dict[str, A
             "frames": one.frames,
             "fps": one.fps,
             "states": states.get(one.id, {}),
-            "assigned": one.id in mine,
+            "assigned": any(who["user"] == person.id for who in assigned.get(one.id, [])),
+            "assigned_to": assigned.get(one.id, []),
+            "confidence": sure.get(one.id),
         }
         for one in _all(session, project_id)
     ]
