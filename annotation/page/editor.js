@@ -6,6 +6,8 @@ import { Marking } from "./marking.js";
 import { Player } from "./player.js";
 import { clock, Timeline } from "./timeline.js";
 import { fillKeys, keyOf } from "./keys.js";
+import { Comparison, titleOf } from "./compare.js";
+import { consensus } from "./consensus.js";
 
 const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" };
 const NEAR = 12; // rows of the list of bouts
@@ -28,7 +30,8 @@ export async function edit(main, crumbs, number) {
   const marking = new Marking(find(".marking"), find(".picture svg"), {
     player, timeline, video, labelling: () => labelling, unchoose: () => choose(null), reopen: () => open(labelling.track.id), say: (...what) => told("saving", ...what),
   });
-  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times };
+  const comparison = new Comparison(find(".comparing"), video, timeline, (frame) => { player.video.pause(); player.go(frame); }, project.role !== "annotator");
+  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times, comparison };
   window.ethocaffe = view; // for whoever looks in from the browser's console, and for tests
 
   async function open(track) {
@@ -36,14 +39,14 @@ export async function edit(main, crumbs, number) {
     labelling = new Labelling(await get(`tracks/${track}`), video.frames, project.exclusive, told);
     told("changed");
     state();
-    const others = (await get(`videos/${number}/tracks`)).filter((one) => one.id !== track && one.kind === "model");
-    timeline.others = others.length ? (await get(`tracks/${others.at(-1).id}`)).bouts : [];
-    timeline.draw();
+    await comparison.open(labelling);
+    shown(player.frame);
   }
 
   function told(what, text, bad = false) {
     if (what === "saving") { saving.textContent = text; saving.classList.toggle("bad", bad); return; }
     timeline.bouts = labelling.sorted();
+    comparison.changed();
     if (!labelling.bouts.has(chosen)) choose(null);
     marking.draw();
     timeline.draw();
@@ -60,7 +63,7 @@ export async function edit(main, crumbs, number) {
   function choose(id) { if (id !== null) marking.choose(null); chosen = id; timeline.chosen = id; timeline.draw(); list(); }
 
   function shown(frame) {
-    find(".place").textContent = `frame ${frame} of ${video.frames} · ${clock(times[frame], true)}`;
+    find(".place").textContent = `frame ${frame} of ${video.frames} · ${clock(times[frame], true)}${comparison.says(frame)}`;
     timeline.follow(frame);
     marking.draw();
     if (!player.playing) list();
@@ -121,18 +124,25 @@ export async function edit(main, crumbs, number) {
   // Handing in, and for experts accepting or returning.
   function state() {
     const { track } = labelling;
-    find(".state").textContent = `${track.mine ? "Yours" : `${track.author ?? track.name}'s`}: ${track.state}${labelling.editable ? "" : ", cannot be changed"}`;
-    const to = track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
+    const current = track.state !== "accepted" ? "" : track.labels ? ", the dataset's labels" : ", but another one was accepted later";
+    const why = track.reason ? `, because: ${track.reason}` : "";
+    find(".state").textContent = `${track.kind === "consensus" ? "Consensus, " : ""}${track.mine ? "yours" : `${track.author ?? track.name}'s`}: ${track.state}${current}${why}${labelling.editable ? "" : "; cannot be changed"}`;
+    const to = track.mine && track.kind === "consensus" ? (labelling.editable ? [["accepted", "Accept"]] : [["returned", "Open again"]])
+      : track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
       : project.role !== "annotator" && ["submitted", "accepted"].includes(track.state) ? [["accepted", "Accept"], ["returned", "Return"]] : [];
     const links = ["labels", "bouts"].map((kind) => node("a", { href: `api/tracks/${track.id}/export?kind=${kind}`, textContent: `${kind}.csv`, download: `${video.name}.${kind}.csv` }));
     const more = track.mine && labelling.editable ? [taking(track.id)] : [];
+    const reason = node("input", { placeholder: "Why it is returned, for its author", maxLength: 2000, ariaLabel: "Why it is returned" });
+    if (!track.mine && to.length) more.push(reason);
     find(".review").replaceChildren(...to.map(([name, title]) => {
       const button = node("button", { textContent: title });
       button.onclick = async () => {
         try {
           if (labelling.waiting.length) throw new Error("wait until all is saved");
-          labelling.track.state = (await post(`tracks/${track.id}/state`, { state: name })).state;
+          const { state: now, labels } = await post(`tracks/${track.id}/state`, { state: name, reason: reason.value });
+          Object.assign(labelling.track, { state: now, labels, reason: name === "returned" ? reason.value : "" });
           state();
+          await tracks();
         } catch (error) { told("saving", error.message, true); }
       };
       return button;
@@ -159,8 +169,9 @@ export async function edit(main, crumbs, number) {
   async function tracks() {
     const found = await get(`videos/${number}/tracks`);
     const choice = find("[data-do=track]");
-    choice.replaceChildren(...found.map((one) => node("option", { value: one.id, textContent: one.mine ? "yours" : `${one.author ?? one.name} (${one.state})` })));
-    choice.value = own.id;
+    choice.replaceChildren(...found.map((one) => node("option", { value: one.id, textContent: titleOf(one) })));
+    choice.value = labelling?.track.id ?? own.id;
+    if (project.role !== "annotator") find(".uniting").replaceChildren(consensus(number, found, (track) => open(track).then(tracks)));
     choice.onchange = () => open(Number(choice.value)).then(() => choice.blur());
   }
 
@@ -177,7 +188,7 @@ export async function edit(main, crumbs, number) {
     let at = 0;
     for (const one of looked) { if (one.start > at) gaps.push(at); at = Math.max(at, one.stop); }
     if (at < video.frames) gaps.push(at);
-    const unsure = timeline.others.filter((one) => one.confidence != null && one.confidence < 0.6).map((one) => one.start);
+    const unsure = comparison.model.filter((one) => one.confidence != null && one.confidence < 0.6).map((one) => one.start);
     const places = [...gaps, ...unsure].sort((a, b) => a - b);
     const next = by > 0 ? places.find((one) => one > player.frame) : places.findLast((one) => one < player.frame);
     if (next !== undefined) { player.video.pause(); player.go(next); }
@@ -195,6 +206,7 @@ export async function edit(main, crumbs, number) {
     },
     undo: () => { stopPainting(true); labelling.undo(); }, redo: () => { stopPainting(true); labelling.redo(); },
     nextEdge: () => jump(1), previousEdge: () => jump(-1), nextDoubt: () => doubtful(1), previousDoubt: () => doubtful(-1),
+    nextDifference: () => comparison.jump(player.frame, 1), previousDifference: () => comparison.jump(player.frame, -1),
     zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); marking.cancel(); timeline.draw(); },
     help: () => document.getElementById("keys").showModal(),
   };
@@ -230,8 +242,10 @@ export async function edit(main, crumbs, number) {
   fillKeys(document.getElementById("keys"), lanes);
   behaviours();
   player.go(0);
-  await Promise.all([open(own.id), tracks()]);
+  await open(own.id);
+  await tracks();
   return () => {
+    comparison.close();
     clearInterval(worked);
     document.removeEventListener("keydown", key);
     for (const kind of ["keydown", "pointerdown"]) document.removeEventListener(kind, busy);
