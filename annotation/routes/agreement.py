@@ -19,7 +19,6 @@ router = APIRouter(prefix="/api", tags=["agreement"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
 Number = Annotated[int, Field(ge=1, lt=2**31)]
 MOST = 20  # labellings beside each other
-AT_ONCE = 5000  # changes, since a database has a limit of values in a query
 DONE = ("submitted", "accepted")
 
 
@@ -112,9 +111,7 @@ def consensus(video_id: Id, body: ConsensusBody, person: PersonOf, database: Dat
             "versions": [one.version for one in found],
         }
         session.add(Edit(track_id=made.id, user_id=person.id, edit="consensus", action="consensus", after=how))
-        changes = _changes(bouts, decided)
-        for at in range(0, len(changes), AT_ONCE):
-            edits.apply(session, made, video, project, person.id, changes[at : at + AT_ONCE])
+        edits.apply(session, made, video, project, person.id, _changes(bouts, decided))
         return track_json(session, made, person)
 
 

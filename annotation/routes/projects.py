@@ -51,7 +51,7 @@ def projects(person: PersonOf, database: DatabaseOf) -> list[dict[str, Any]]:
     with database.reading() as session:
         found = session.scalars(select(Project).order_by(Project.name))
         roles = [(one, role_of(session, person, one.id)) for one in found]
-        return [_as_json(one, role) for one, role in roles if role]
+        return [project_json(one, role) for one, role in roles if role]
 
 
 @router.get("/{project_id}")
@@ -62,7 +62,7 @@ def project(project_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str,
         found = project_for(session, person, project_id)
         role = role_of(session, person, project_id) or ""
         return {
-            **_as_json(found, role),
+            **project_json(found, role),
             "videos": _videos(session, project_id, person, role),
             "next": [video for video, _ in models.least_sure(session, _all(session, project_id))][:1],
         }
@@ -91,10 +91,11 @@ def change(project_id: Id, body: ProjectBody, person: PersonOf, database: Databa
                 raise HTTPException(409, str(error)) from None
         found.behaviours = [one.model_dump() for one in body.behaviours]
         found.exclusive = found.exclusive if body.exclusive is None else body.exclusive
-        return _as_json(found, role_of(session, person, project_id) or "")
+        return project_json(found, role_of(session, person, project_id) or "")
 
 
-def _as_json(project: Project, role: str | None) -> dict[str, Any]:
+def project_json(project: Project, role: str | None) -> dict[str, Any]:
+    """A project as the API gives it, without its videos."""
     return {
         "id": project.id,
         "name": project.name,
