@@ -2,11 +2,12 @@
 // agree. The last model's is chosen first; what it says of the frame shown is told whatever is compared.
 import { node } from "./dom.js";
 import { get } from "./api.js";
+import { kappa, percent } from "./parts.js";
 
 const SOON = 300, LATER = 2500; // milliseconds until differences, and scores, are reckoned after a change
 
 export const titleOf = (one) => one.kind === "person" ? (one.mine ? "yours" : `${one.author} (${one.state})`)
-  : one.kind === "consensus" ? `consensus ${one.name} of ${one.author} (${one.state})` : `model ${one.name}`;
+  : one.kind === "consensus" ? `consensus ${one.name} of ${one.author} (${one.state})` : one.name.startsWith("model") ? one.name : `model ${one.name}`;
 
 export class Comparison {
   // place: the element that it fills. go: shows a frame. expert: whether scores may be asked for.
@@ -84,9 +85,6 @@ export class Comparison {
     return ` · model: ${bout.behaviour}${bout.confidence == null ? "" : ` ${bout.confidence.toFixed(2)}`}`;
   }
 }
-
-export const percent = (share) => share == null ? "–" : `${(100 * share).toFixed(1)} %`;
-export const kappa = (value) => value == null ? "–" : value.toFixed(2);
 
 const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 

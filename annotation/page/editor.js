@@ -13,13 +13,13 @@ const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" 
 const NEAR = 12; // rows of the list of bouts
 const WORK = 30; // seconds between two reports of work
 
-export async function edit(main, crumbs, number) {
+export async function edit(main, crumbs, number, start = 0) {
   const video = await get(`videos/${number}`);
   const [project, times, own] = await Promise.all([get(`projects/${video.project}`), frameTimes(video), post(`videos/${number}/tracks`)]);
   const part = document.getElementById("editor").content.cloneNode(true);
   const find = (what) => main.querySelector(what);
   main.replaceChildren(part);
-  crumbs.replaceChildren(node("a", { href: "#", textContent: "Projects" }), " › ", node("a", { href: `#project/${project.id}`, textContent: project.name }), ` › ${video.name}`);
+  crumbs.replaceChildren(node("a", { href: "#projects", textContent: "Projects" }), " › ", node("a", { href: `#project/${project.id}`, textContent: project.name }), ` › ${video.name}`);
 
   const lanes = [...project.behaviours.map((one) => ({ ...one, title: one.name })), NOTHING];
   const saving = document.getElementById("saving");
@@ -146,7 +146,7 @@ export async function edit(main, crumbs, number) {
         } catch (error) { told("saving", error.message, true); }
       };
       return button;
-    }), " ", links[0], " ", links[1], ...more);
+    }), " ", links[0], " ", links[1], " ", node("a", { href: `#history/${track.id}`, textContent: "History" }), ...more);
   }
 
   // A file of another tool, or of `ethocaffe predict`: its bouts come into one's own labelling.
@@ -241,7 +241,7 @@ export async function edit(main, crumbs, number) {
   const worked = setInterval(() => { if (Date.now() - active < 1000 * WORK || player.playing) post(`videos/${number}/work`, { seconds: WORK }).catch(() => {}); }, 1000 * WORK);
   fillKeys(document.getElementById("keys"), lanes);
   behaviours();
-  player.go(0);
+  player.go(start || 0);
   await open(own.id);
   await tracks();
   return () => {
