@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Lock
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -56,6 +57,7 @@ def make_app(database: Database, projects_in: Path | None = None, most_of_a_vide
     app.state.database = database
     app.state.brake = Brake()
     app.state.projects, app.state.most_of_a_video = projects_in, most_of_a_video
+    app.state.checking = Lock()  # videos that came in are decoded one after the other
     app.state.runner = Runner(database)
     for part in (people, projects, members, reports, videos, tracks, reviews, agreement, bouts, uploads, marks, jobs):
         app.include_router(part.router)

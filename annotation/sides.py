@@ -59,10 +59,11 @@ def lay(session: Session, tracks: Sequence[Track], video: Video, behaviours: Seq
     for at, own in enumerate(spans):
         for start, stop in own:
             looked[at, slice(*np.searchsorted(edges, (start, stop)))] = True
-    for track_id, behaviour, start, stop in rows:
-        within = slice(*np.searchsorted(edges, (start, stop)))
-        looked[row_of[track_id], within] = True  # a frame with a bout was looked at
-        has[row_of[track_id], place[behaviour], within] = True
+    firsts = np.searchsorted(edges, [row[2] for row in rows]).tolist()
+    stops = np.searchsorted(edges, [row[3] for row in rows]).tolist()
+    for (track_id, behaviour, _, _), first, stop in zip(rows, firsts, stops, strict=True):
+        looked[row_of[track_id], first:stop] = True  # a frame with a bout was looked at
+        has[row_of[track_id], place[behaviour], first:stop] = True
     return Sides(titles(session, tracks), names, edges, looked, has)
 
 

@@ -11,7 +11,7 @@ const frames = (spans) => (spans ?? []).reduce((sum, [start, stop]) => sum + sto
 const SAYS = {
   put: ({ before, after }) => !before ? `new: ${span(after)}${said(after)}` : span(before) === span(after) ? `comment on ${span(after)}${said(after)}` : `${span(before)} → ${span(after)}`,
   delete: ({ before }) => before ? `erased: ${span(before)}` : "erased what was not there",
-  annotated: ({ before, after }) => `looked at ${frames(after.spans)} frames (before: ${frames(before?.spans)})`,
+  annotated: ({ before, after }) => `looked at ${frames(after.spans)} frames${after.stop ? ` of those from ${after.start} to ${after.stop}` : ""}, before ${frames(before?.spans)}`,
   state: ({ before, after }) => `${before.state} → ${after.state}${after.reason ? `: ${after.reason}` : ""}${after.replaces ? `; the dataset's labels, in the place of labelling ${after.replaces}` : ""}`,
   consensus: ({ after }) => `made of what ${after.rule === "all" ? "all" : "more than half"} of ${after.of.join(", ")} agree on`,
   replaced: ({ after }) => `no longer the dataset's labels: labelling ${after.by} was accepted`,

@@ -111,6 +111,7 @@ def consensus(video_id: Id, body: ConsensusBody, person: PersonOf, database: Dat
             "versions": [one.version for one in found],
         }
         session.add(Edit(track_id=made.id, user_id=person.id, edit="consensus", action="consensus", after=how))
+        session.flush()  # first in the history
         edits.apply(session, made, video, project, person.id, _changes(bouts, decided))
         return track_json(session, made, person)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
+from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
@@ -76,11 +77,15 @@ async def upload(
     partial = uploads.partial_path(folder, ending)
     try:
         await uploads.receive(request.stream(), partial, int(request.headers.get("Content-Length", "0")))
-        return await run_in_threadpool(_take, database, project_id, folder, partial, stem + ending)
+        return await run_in_threadpool(
+            _take, request.app.state.checking, database, project_id, folder, partial, stem + ending
+        )
     except InputError as error:
         raise HTTPException(422, str(error)) from None
     except uploads.Exists as error:
         raise HTTPException(409, str(error)) from None
+    except OSError as error:
+        raise HTTPException(507, f"the server cannot keep it ({error.strerror}); tell whoever runs it") from None
     except ClientDisconnect:
         raise HTTPException(400, "the connection ended before the file did") from None
     finally:
@@ -100,16 +105,19 @@ def _place(database: Database, person: Person, project_id: int, name: str) -> tu
     return folder, stem, ending
 
 
-def _take(database: Database, project_id: int, folder: FilePath, partial: FilePath, name: str) -> dict[str, Any]:
-    uploads.must_be_video(partial, name)
-    facts = check(partial, name, lambda frames: None)
-    uploads.must_be_new(folder, FilePath(name).stem)  # also since it began to come
-    file = uploads.move(partial, folder, name)
-    try:
-        projects.register(database, project_id, folder, file, facts)
-    except BaseException:
-        file.unlink(missing_ok=True)  # not half there
-        raise
+def _take(
+    turn: Lock, database: Database, project_id: int, folder: FilePath, partial: FilePath, name: str
+) -> dict[str, Any]:
+    with turn:  # so that of two of the same name one is refused
+        uploads.must_be_new(folder, FilePath(name).stem)
+        uploads.must_be_video(partial, name)
+        facts = check(partial, name, lambda frames: None)
+        file = uploads.move(partial, folder, name)
+        try:
+            projects.register(database, project_id, folder, file, facts)
+        except BaseException:
+            file.unlink(missing_ok=True)  # not half there
+            raise
     with database.reading() as session:
         video = session.scalars(select(Video).where(Video.project_id == project_id, Video.stem == file.stem)).one()
         return {

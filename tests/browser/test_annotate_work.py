@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 
 import numpy as np
 import pytest
 import site_under_test as site
 from test_annotate import CLASSES, browser, joined, opened, press, until  # noqa: F401
 
+from annotation.uploads import PARTIAL
 from data_prep.dataset import read_classes, read_labels
 from tools import predictions
 
@@ -226,3 +229,42 @@ def test_a_project_is_run_in_the_page(full, browser, shared, tmp_path):  # noqa:
     ada.click("[aria-label='Remove a script']")
     ada.wait_for_selector("text=no tokens")
     assert ada.faults == []
+
+
+def test_half_a_video_is_gone_when_its_sender_or_the_server_is(full, shared, browser):  # noqa: F811
+    ada = joined(browser, full.link, "ada")
+    secret = ada.evaluate(TOKEN)
+    content = (shared / "video" / "home_cage_drink_2.avi").read_bytes()
+    head = f"POST /api/projects/1/videos?name=half.avi HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
+    head += f"Content-Length: {2 << 30}\r\n\r\n"
+
+    def partial():
+        return list((full.data / "annotation").glob(f"{PARTIAL}*"))
+
+    def half():
+        sender = socket.create_connection(("127.0.0.1", full.port))
+        sender.sendall(head.encode() + content[: len(content) // 2])
+        wait(lambda: partial())
+        return sender
+
+    half().close()
+    wait(lambda: not partial())
+    half()
+    full.kill()
+    assert len(partial()) == 1
+    full.start(full.port)
+    assert partial() == [] and [file.name for file in (full.data / "videos").iterdir()] == ["home_cage.mp4"]
+
+
+def wait(so, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+TOKEN = """async () => {
+  const api = await import("./page/api.js");
+  await api.me();
+  return (await api.post("tokens", { name: "program" })).secret;
+}"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tiny
@@ -166,3 +168,11 @@ def test_the_server_wants_a_dataset_or_a_folder_for_projects():
         server.serve([], "127.0.0.1", 0, None, True, True)
     with pytest.raises(InputError, match="no such folder"):
         server.serve([], "127.0.0.1", 0, None, True, True, projects_in="/nowhere/at/all")
+
+
+def test_of_two_videos_of_one_name_at_the_same_moment_one_is_taken(open_lab):
+    content = (open_lab.folder / "videos" / "v0.mp4").read_bytes()
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda name: send(open_lab.admin, name, content).status_code, ("new.mp4", "new.mov")))
+    assert sorted(answers) == [201, 409]
+    assert len(open_dataset(open_lab.folder).videos) == 3
