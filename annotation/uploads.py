@@ -38,8 +38,9 @@ def safe_name(given: str) -> tuple[str, str]:
 
 
 def must_be_new(folder: Path, stem: str) -> None:
-    """Raises Exists where the dataset has a video of that name, whatever its ending: its name is its identity."""
-    there = [file.name for file in (folder / "videos").glob(f"{stem}.*") if file.stem == stem]
+    """Raises Exists where the dataset has a video of that name, whatever its ending, in small letters or large
+    ones, which some file systems take for the same."""
+    there = [file.name for file in (folder / "videos").iterdir() if file.stem.casefold() == stem.casefold()]
     if there:
         raise Exists(f"there is a video {there[0]} in this project; a video is never replaced")
 

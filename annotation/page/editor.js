@@ -1,6 +1,6 @@
 // A video with its labelling: keys, buttons, timeline and list are views of the same Labelling.
 import { node } from "./dom.js";
-import { frameTimes, get, post, upload } from "./api.js";
+import { frameTimes, get, post } from "./api.js";
 import { Labelling } from "./labelling.js";
 import { Marking } from "./marking.js";
 import { Player } from "./player.js";
@@ -8,6 +8,7 @@ import { clock, Timeline } from "./timeline.js";
 import { fillKeys, keyOf } from "./keys.js";
 import { Comparison, titleOf } from "./compare.js";
 import { consensus } from "./consensus.js";
+import { review } from "./review.js";
 
 const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" };
 const NEAR = 12; // rows of the list of bouts
@@ -121,49 +122,10 @@ export async function edit(main, crumbs, number, start = 0) {
     }));
   }
 
-  // Handing in, and for experts accepting or returning.
   function state() {
-    const { track } = labelling;
-    const current = track.state !== "accepted" ? "" : track.labels ? ", the dataset's labels" : ", but another one was accepted later";
-    const why = track.reason ? `, because: ${track.reason}` : "";
-    find(".state").textContent = `${track.kind === "consensus" ? "Consensus, " : ""}${track.mine ? "yours" : `${track.author ?? track.name}'s`}: ${track.state}${current}${why}${labelling.editable ? "" : "; cannot be changed"}`;
-    const to = track.mine && track.kind === "consensus" ? (labelling.editable ? [["accepted", "Accept"]] : [["returned", "Open again"]])
-      : track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
-      : project.role !== "annotator" && ["submitted", "accepted"].includes(track.state) ? [["accepted", "Accept"], ["returned", "Return"]] : [];
-    const links = ["labels", "bouts"].map((kind) => node("a", { href: `api/tracks/${track.id}/export?kind=${kind}`, textContent: `${kind}.csv`, download: `${video.name}.${kind}.csv` }));
-    const more = track.mine && labelling.editable ? [taking(track.id)] : [];
-    const reason = node("input", { placeholder: "Why it is returned, for its author", maxLength: 2000, ariaLabel: "Why it is returned" });
-    if (!track.mine && to.length) more.push(reason);
-    find(".review").replaceChildren(...to.map(([name, title]) => {
-      const button = node("button", { textContent: title });
-      button.onclick = async () => {
-        try {
-          if (labelling.waiting.length) throw new Error("wait until all is saved");
-          const { state: now, labels } = await post(`tracks/${track.id}/state`, { state: name, reason: reason.value });
-          Object.assign(labelling.track, { state: now, labels, reason: name === "returned" ? reason.value : "" });
-          state();
-          await tracks();
-        } catch (error) { told("saving", error.message, true); }
-      };
-      return button;
-    }), " ", links[0], " ", links[1], " ", node("a", { href: `#history/${track.id}`, textContent: "History" }), ...more);
-  }
-
-  // A file of another tool, or of `ethocaffe predict`: its bouts come into one's own labelling.
-  function taking(track) {
-    const file = node("input", { type: "file", accept: ".csv,.tsv,.boris,.json,.nwb" });
-    file.onchange = async () => {
-      try {
-        if (labelling.waiting.length) throw new Error("wait until all is saved");
-        const { bouts } = await upload(`tracks/${track}/import?name=${encodeURIComponent(file.files[0].name)}`, file.files[0]);
-        await open(track);
-        told("saving", `${bouts} bouts taken from the file`);
-      } catch (error) { told("saving", error.message, true); }
-    };
-    const label = node("label", { textContent: "Take bouts from a file " });
-    label.className = "hint";
-    label.append(file);
-    return label;
+    const say = (text, bad = false) => told("saving", text, bad);
+    const changed = async () => { state(); await tracks(); };
+    review(find(".review"), find(".state"), labelling, project, video, { changed, say, reopen: () => open(labelling.track.id) });
   }
 
   async function tracks() {

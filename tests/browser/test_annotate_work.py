@@ -56,10 +56,9 @@ def member(browser, lab, admin, name, role="annotator"):  # noqa: F811
 
 def test_labellings_are_compared_and_a_consensus_is_decided_and_accepted(lab, browser):  # noqa: F811
     ada = joined(browser, lab.link, "ada")
+    people = {name: member(browser, lab, ada, name) for name in ("ann", "bob", "cat")}
     for name, walk in (("ann", 150), ("bob", 160), ("cat", 155)):
-        person = member(browser, lab, ada, name)
-        person.evaluate(LABEL, [[["walk", 50, walk], ["groom", walk, 300]], 400])
-        person.context.close()
+        people[name].evaluate(LABEL, [[["walk", 50, walk], ["groom", walk, 300]], 400])
     opened(ada)
     ada.select_option(".whose:has-text('Labelling') select", label="ann (submitted)")
     until(ada, "!ethocaffe.labelling.track.mine")
@@ -70,6 +69,15 @@ def test_labellings_are_compared_and_a_consensus_is_decided_and_accepted(lab, br
     assert ada.evaluate("ethocaffe.player.frame") == 150
     assert ada.evaluate("ethocaffe.timeline.differences") == [[150, 160]]
     picture(ada, "compare")
+    ada.fill(".review input", "look at 155 again")
+    ada.click("text=Return")
+    until(ada, "document.querySelector('.state').textContent.includes('because: look at 155 again')")
+    opened(people["ann"])
+    assert "Yours: returned, because: look at 155 again" in people["ann"].inner_text(".state")
+    people["ann"].click("text=Hand in")
+    until(people["ann"], "document.querySelector('.state').textContent.startsWith('Yours: submitted')")
+    ada.reload()
+    until(ada, "window.ethocaffe?.labelling && ethocaffe.player.video.readyState >= 2")
     ada.click("summary:has-text('Consensus')")
     picture(ada, "consensus")
     ada.click("text=Make a consensus")
