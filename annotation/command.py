@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--projects", metavar="DIR", help="where administrators may make new projects in the page, a folder each"
     )
     parser.add_argument(
-        "--most-gb", type=_gigabytes, default=4.0, metavar="GB", help="of a video that comes in; default: %(default)s"
+        "--most-gb", type=gigabytes, default=4.0, metavar="GB", help="of a video that comes in; default: %(default)s"
     )
     parser.add_argument("--invite", action="store_true", help="print a link for another administrator, and end")
     parser.add_argument("--quiet", action="store_true", help="print errors only, and the first link")
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def _gigabytes(text: str) -> float:
+def gigabytes(text: str) -> float:
     value = float(text)
     if not 0 < value < 10_000:
         raise ValueError

@@ -13,7 +13,7 @@ export function adding(project, again) {
     file.disabled = false;
     file.value = "";
     if (!refused) await again();
-    else list.append(node("li", {}, node("button", { type: "button", textContent: "Show all videos", onclick: again })));
+    else list.after(node("button", { type: "button", textContent: "Show all videos", onclick: again }));
   };
   return section("Add videos", node("label", {}, "Files from this computer ", file), list,
     node("p", { className: "hint", textContent: "Every frame is decoded before a video is taken, which lasts a while. A video of the same name is never replaced." }));

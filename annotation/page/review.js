@@ -1,6 +1,7 @@
 // What becomes of a labelling: handed in, taken back, accepted, returned; and its files, in and out.
 import { node } from "./dom.js";
 import { post, upload } from "./api.js";
+import { titleOf } from "./compare.js";
 
 // Fill `place` with the buttons of a labelling, and `line` with its state in words. `then.changed` is called when it has
 // another state, `then.reopen` when its bouts came from a file, `then.say` with what there is to say.
@@ -27,10 +28,9 @@ export function review(place, line, labelling, project, video, then) {
 }
 
 function words({ track, editable }) {
-  const whose = `${track.kind === "consensus" ? "Consensus, " : ""}${track.mine ? "yours" : `${track.author ?? track.name}'s`}`;
+  const whose = track.mine ? (track.kind === "consensus" ? "Consensus, yours" : "Yours") : titleOf(track).replace(/ \(.*\)$/, "");
   const current = track.state !== "accepted" ? "" : track.labels ? ", the dataset's labels" : ", but another one was accepted later";
-  const text = `${whose}: ${track.state}${current}${track.reason ? `, because: ${track.reason}` : ""}${editable ? "" : "; cannot be changed"}`;
-  return text[0].toUpperCase() + text.slice(1);
+  return `${whose}: ${track.kind === "model" ? "predictions" : track.state}${current}${track.reason ? `, because: ${track.reason}` : ""}${editable ? "" : "; cannot be changed"}`;
 }
 
 // What it can become, and how the button is called.
