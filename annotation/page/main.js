@@ -10,8 +10,14 @@ import { history as historyOf } from "./history.js";
 const main = document.getElementById("main");
 const crumbs = document.getElementById("crumbs");
 let leave = null; // what the page that is shown wants done before another comes
+let showing = Promise.resolve();
 
-async function show() {
+// One page after the other: one that takes long to come must not come over the next.
+function show() {
+  showing = showing.then(bring).catch(trouble);
+}
+
+async function bring() {
   if (leave) { leave(); leave = null; }
   document.getElementById("saving").textContent = "";
   const place = location.hash.slice(1);

@@ -4,7 +4,7 @@ import { node } from "./dom.js";
 // A table with a head; a cell is text, a node, or a list of these. Empty, it says so.
 export function table(titles, rows, empty = "none") {
   const cell = (tag) => (inside) => node(tag, {}, ...[inside ?? ""].flat());
-  const head = node("thead", {}, node("tr", {}, ...titles.map(cell("th"))));
+  const head = node("thead", {}, node("tr", {}, ...titles.map((title) => cell(title ? "th" : "td")(title))));
   const none = node("td", { colSpan: titles.length, textContent: empty, className: "hint" });
   return node("table", { className: "list" }, head, node("tbody", {}, ...(rows.length ? rows.map((row) => node("tr", {}, ...row.map(cell("td")))) : [node("tr", {}, none)])));
 }

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import site_under_test as site
-from test_annotate import CLASSES, browser, joined, opened, press, until  # noqa: F401
+from pages import CLASSES, joined, opened, press, saved, until
 
 from annotation.uploads import PARTIAL
 from data_prep.dataset import read_classes, read_labels
@@ -41,20 +41,11 @@ def picture(page, name):
         page.screenshot(path=f"{PICTURES}/{name}.png")
 
 
-@pytest.fixture
-def lab(shared, tmp_path):
-    data = site.make_dataset(tmp_path / "cage", [shared / "video" / "home_cage.mp4"], CLASSES)
-    running = site.Site(data)
-    running.data = data
-    yield running
-    running.stop()
-
-
-def member(browser, lab, admin, name, role="annotator"):  # noqa: F811
+def member(browser, lab, admin, name, role="annotator"):
     return joined(browser, f"{lab.address}/#invitation={admin.evaluate(INVITE, role)}", name)
 
 
-def test_labellings_are_compared_and_a_consensus_is_decided_and_accepted(lab, browser):  # noqa: F811
+def test_labellings_are_compared_and_a_consensus_is_decided_and_accepted(lab, browser):
     ada = joined(browser, lab.link, "ada")
     people = {name: member(browser, lab, ada, name) for name in ("ann", "bob", "cat")}
     for name, walk in (("ann", 150), ("bob", 160), ("cat", 155)):
@@ -89,7 +80,7 @@ def test_labellings_are_compared_and_a_consensus_is_decided_and_accepted(lab, br
     press(ada, "w")
     press(ada, "ArrowRight", 9)
     press(ada, "w")
-    until(ada, "document.getElementById('saving').textContent === 'All saved'")
+    saved(ada)
     picture(ada, "decided")
     ada.click(".review >> text=Accept")
     until(ada, "document.querySelector('.state').textContent.includes(\"the dataset's labels\")")
@@ -148,7 +139,7 @@ def part(page, name):
     page.wait_for_selector(f".tabs [aria-current]:has-text('{name}')")
 
 
-def test_a_project_is_run_in_the_page(full, browser, shared, tmp_path):  # noqa: F811
+def test_a_project_is_run_in_the_page(full, browser, shared, tmp_path):
     ada = joined(browser, full.link, "ada")
     ada.on("dialog", lambda dialog: dialog.accept())
     assert "0.82" in ada.inner_text("table.list") and "least sure" in ada.inner_text("table.list")
@@ -192,7 +183,7 @@ def test_a_project_is_run_in_the_page(full, browser, shared, tmp_path):  # noqa:
     ada.fill("tbody tr:last-child input >> nth=1", "e")
     picture(ada, "behaviours")
     ada.click("text=Save")
-    until(ada, "document.getElementById('saving').textContent === 'All saved'")
+    saved(ada)
     assert read_classes(full.data / "classes.txt") == (*CLASSES, "rear")
     # A labelling's history, and a comment in it.
     part(ada, "Videos")
@@ -203,7 +194,7 @@ def test_a_project_is_run_in_the_page(full, browser, shared, tmp_path):  # noqa:
     press(ada, "w")
     ada.fill(".near input", "only for a moment")
     ada.press(".near input", "Tab")
-    until(ada, "document.getElementById('saving').textContent === 'All saved'")
+    saved(ada)
     picture(ada, "model")
     ada.click("text=History")
     ada.wait_for_selector("text=Comments")
@@ -239,7 +230,7 @@ def test_a_project_is_run_in_the_page(full, browser, shared, tmp_path):  # noqa:
     assert ada.faults == []
 
 
-def test_half_a_video_is_gone_when_its_sender_or_the_server_is(full, shared, browser):  # noqa: F811
+def test_half_a_video_is_gone_when_its_sender_or_the_server_is(full, shared, browser):
     ada = joined(browser, full.link, "ada")
     secret = ada.evaluate(TOKEN)
     content = (shared / "video" / "home_cage_drink_2.avi").read_bytes()
