@@ -12,10 +12,13 @@ const SAYS = {
   put: ({ before, after }) => !before ? `new: ${span(after)}${said(after)}` : span(before) === span(after) ? `comment on ${span(after)}${said(after)}` : `${span(before)} → ${span(after)}`,
   delete: ({ before }) => before ? `erased: ${span(before)}` : "erased what was not there",
   annotated: ({ before, after }) => `looked at ${frames(after.spans)} frames${after.stop ? ` of those from ${after.start} to ${after.stop}` : ""}, before ${frames(before?.spans)}`,
+  mark: ({ before, after }) => `${before ? "changed" : "new"}: ${marked(after)}`,
+  unmark: ({ before }) => before ? `erased: ${marked(before)}` : "erased what was not there",
   state: ({ before, after }) => `${before.state} → ${after.state}${after.reason ? `: ${after.reason}` : ""}${after.replaces ? `; the dataset's labels, in the place of labelling ${after.replaces}` : ""}`,
   consensus: ({ after }) => `made of what ${after.rule === "all" ? "all" : "more than half"} of ${after.of.join(", ")} agree on`,
   replaced: ({ after }) => `no longer the dataset's labels: labelling ${after.by} was accepted`,
 };
+const marked = (mark) => `${mark.kind} “${mark.name}”, keyframes: ${mark.keyframes.length}`;
 const said = (bout) => bout.comment ? `, “${bout.comment}”` : "";
 
 export async function history(main, crumbs, number) {
@@ -31,7 +34,7 @@ export async function history(main, crumbs, number) {
       const what = SAYS[one.action]?.(one) ?? one.action;
       rows.append(node("tr", {}, ...[when(one.at), one.by, what].map((text) => node("td", { textContent: text }))));
     }
-    more.hidden = found.length < MOST;
+    more.hidden = !found.length || !(await get(`tracks/${number}/history?after=${last}&most=1`)).length;
   };
   const made = table(["When", "Who", "What"], []);
   made.tBodies[0].replaceWith(rows);
