@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Lock
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -18,11 +20,26 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
-from annotation.routes import jobs, marks, people, projects, tracks, videos
+from annotation.routes import (
+    agreement,
+    bouts,
+    jobs,
+    marks,
+    members,
+    people,
+    projects,
+    reports,
+    reviews,
+    tracks,
+    uploads,
+    videos,
+)
 from annotation.runner import Runner
 from annotation.secrets import Brake
 
 MOST_BYTES = 34 << 20  # of a request: a file of annotations, and no more
+MOST_OF_A_VIDEO = 4 << 30
+UPLOAD = re.compile(r"/api/projects/\d+/videos")  # the one path on which more may come
 VERSION = "1"  # of the API: another one where a program that used it would have to change
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
@@ -33,13 +50,16 @@ HEADERS = {
 }
 
 
-def make_app(database: Database) -> FastAPI:
-    """The application on a database that is open."""
+def make_app(database: Database, projects_in: Path | None = None, most_of_a_video: int = MOST_OF_A_VIDEO) -> FastAPI:
+    """The application on a database that is open. projects_in: where administrators may make projects; most_of_a_video:
+    bytes of one that comes in."""
     app = FastAPI(title="ethocaffe annotate", version=VERSION, docs_url=None, redoc_url=None, lifespan=_jobs)
     app.state.database = database
     app.state.brake = Brake()
+    app.state.projects, app.state.most_of_a_video = projects_in, most_of_a_video
+    app.state.checking = Lock()  # videos that came in are decoded one after the other
     app.state.runner = Runner(database)
-    for part in (people, projects, videos, tracks, marks, jobs):
+    for part in (people, projects, members, reports, videos, tracks, reviews, agreement, bouts, uploads, marks, jobs):
         app.include_router(part.router)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
@@ -111,6 +131,7 @@ def _too_large(request: Request) -> Response | None:
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal():
         return JSONResponse({"detail": "say the length of what you send (Content-Length)"}, 411)
-    if int(length) > MOST_BYTES:
-        return JSONResponse({"detail": f"at most {MOST_BYTES >> 20} MB at once"}, 413)
+    most = request.app.state.most_of_a_video if UPLOAD.fullmatch(request.url.path) else MOST_BYTES
+    if int(length) > most:
+        return JSONResponse({"detail": f"at most {most >> 20} MB at once"}, 413)
     return None

@@ -6,7 +6,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("datasets", metavar="DATASET", nargs="+", help="each a project: videos/ and classes.txt")
+    parser.add_argument("datasets", metavar="DATASET", nargs="*", help="each a project: videos/ and classes.txt")
     parser.add_argument("--port", type=int, default=8080, metavar="N", help="default: %(default)s; 0: a free one")
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="NAME", help="where to be reached; default: from this computer alone"
@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="what `ethocaffe predict` wrote: shown beside the labels of videos of these names, to be corrected",
     )
+    parser.add_argument(
+        "--projects", metavar="DIR", help="where administrators may make new projects in the page, a folder each"
+    )
+    parser.add_argument(
+        "--most-gb", type=gigabytes, default=4.0, metavar="GB", help="of a video that comes in; default: %(default)s"
+    )
     parser.add_argument("--invite", action="store_true", help="print a link for another administrator, and end")
     parser.add_argument("--quiet", action="store_true", help="print errors only, and the first link")
 
@@ -29,5 +35,20 @@ def run(args: argparse.Namespace) -> int:
     from annotation.server import serve
 
     return serve(
-        args.datasets, args.host, args.port, args.database, args.invite, args.quiet, predictions=args.predictions
+        args.datasets,
+        args.host,
+        args.port,
+        args.database,
+        args.invite,
+        args.quiet,
+        predictions=args.predictions,
+        projects_in=args.projects,
+        most_gb=args.most_gb,
     )
+
+
+def gigabytes(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 10_000:
+        raise ValueError
+    return value

@@ -34,10 +34,11 @@ def steady_step(found: np.ndarray) -> float | None:
     return step if np.abs(found - step * np.arange(len(found))).max() < STEADY else None
 
 
-def take(dataset: Path, video: Path) -> tuple[Facts, Path]:
+def take(dataset: Path, video: Path, facts: Facts | None = None) -> tuple[Facts, Path]:
     """Decode every frame of a video and keep when each is shown; returns what it is, and a file with the same frames
-    that browsers play: itself, or an H.264 copy in the dataset's `annotation/`. Raises InputError as `check` does."""
-    facts = check(video, str(video), _untold)
+    that browsers play: itself, or an H.264 copy in the dataset's `annotation/`. `facts`: where it was checked already.
+    Raises InputError as `check` does."""
+    facts = facts or check(video, str(video), _untold)
     shown = video
     if not facts.playable:
         shown = dataset / FOLDER / f"{video.stem}.playable.mp4"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from annotation import exports
@@ -77,17 +77,23 @@ def write_labels(session: Session, track: Track, video: Video, project: Project)
     return path
 
 
+def confidences(session: Session, project_id: int) -> dict[int, float]:
+    """The mean confidence over the frames, 0 … 1, of the latest model's labelling of each video that has one."""
+    frames = Bout.stop - Bout.start
+    found = session.execute(
+        select(Video.id, func.sum(frames * func.coalesce(Bout.confidence, 0.0)) / Video.frames)
+        .join(Track, Track.video_id == Video.id)
+        .join(Bout, Bout.track_id == Track.id)
+        .where(Video.project_id == project_id, Track.kind == MODEL)
+        .group_by(Video.id, Video.frames, Track.id, Track.updated)
+        .order_by(Track.updated)
+    )
+    return {video_id: float(sure) for video_id, sure in found}  # the latest comes last
+
+
 def least_sure(session: Session, videos: Sequence[Video]) -> list[tuple[int, float]]:
-    """Videos that nobody has handed in, with the model's mean confidence over their frames, the least sure first."""
+    """Videos of a project that nobody has handed in, with the model's mean confidence, the least sure first."""
     done = set(session.scalars(select(Track.video_id).where(Track.state.in_(("submitted", "accepted")))))
-    out = []
-    for video in videos:
-        track = session.scalar(
-            select(Track).where(Track.video_id == video.id, Track.kind == MODEL).order_by(Track.updated.desc())
-        )
-        if track is None or video.id in done:
-            continue
-        rows = session.execute(select(Bout.start, Bout.stop, Bout.confidence).where(Bout.track_id == track.id)).all()
-        sure = sum(float((stop - start) * (confidence or 0)) for start, stop, confidence in rows) / video.frames
-        out.append((video.id, sure))
-    return sorted(out, key=lambda one: one[1])
+    sure = confidences(session, videos[0].project_id) if videos else {}
+    found = [(one.id, sure[one.id]) for one in videos if one.id in sure and one.id not in done]
+    return sorted(found, key=lambda one: one[1])

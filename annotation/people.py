@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from annotation import secrets
 from annotation.database import Database
-from annotation.tables import ROLES, Login, Member, Project, Token, Track, User, Video
+from annotation.tables import MODEL, PERSON, ROLES, Assignment, Login, Member, Project, Token, Track, User, Video
 
 COOKIE, CSRF = "ethocaffe_login", "X-CSRF-Token"
 DAYS = 14  # that a browser stays signed in
@@ -122,8 +122,6 @@ def track_for(
 
 def may_see(session: Session, person: Person, track: Track, role: str) -> bool:
     """Own labellings always; others' unless one's assignment to that video is blind and not handed in."""
-    from annotation.tables import MODEL, Assignment
-
     if track.author_id == person.id:
         return True
     blind = session.scalar(
@@ -131,5 +129,21 @@ def may_see(session: Session, person: Person, track: Track, role: str) -> bool:
     )
     if not blind:
         return track.kind == MODEL or role != "annotator" or track.state == "accepted"
-    own = session.scalar(select(Track).where(Track.video_id == track.video_id, Track.author_id == person.id))
-    return own is not None and own.state != "draft"
+    own = session.scalar(
+        select(Track.state).where(
+            Track.video_id == track.video_id, Track.author_id == person.id, Track.kind == PERSON
+        )
+    )
+    return own is not None and own != "draft"
+
+
+def hidden_videos(session: Session, person: Person, project_id: int) -> list[int]:
+    """The videos of a project of which `may_see` shows nobody else's labellings: assigned blind, and not handed in."""
+    own = select(Track.video_id).where(Track.author_id == person.id, Track.kind == PERSON, Track.state != "draft")
+    return list(
+        session.scalars(
+            select(Assignment.video_id).join(Video, Video.id == Assignment.video_id)
+            .where(Video.project_id == project_id, Assignment.user_id == person.id, Assignment.blind,
+                   Assignment.video_id.notin_(own))
+        )
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from data_prep import dataset as datasets
 from data_prep import video as videos
 from data_prep.errors import InputError, warn
 from data_prep.progress import Progress
+from data_prep.transfer import checking
 
 HOURS = 24  # that an administrator's invitation holds
 # Okabe and Ito's colours, as in the plots.
@@ -50,15 +51,31 @@ def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> No
         with Progress(len(new), "videos", f"{folder.name}: checking", quiet) as progress:
             for file in new:
                 try:
-                    _register(database, number, folder, file)
+                    register(database, number, folder, file)
                 except InputError as error:
                     warn(str(error))
                 progress.update()
 
 
-def _register(database: Database, project_id: int, folder: Path, file: Path) -> None:
+def made_in(database: Database, parent: Path) -> list[Path]:
+    """The folders of the projects that were made in a folder and have videos."""
+    with database.reading() as session:
+        folders = [Path(folder) for folder in session.scalars(select(Project.folder).order_by(Project.id))]
+    return [one for one in folders if one.parent == parent and any((one / "videos").glob("*"))]
+
+
+def folders(database: Database) -> list[Path]:
+    """The folders of all projects."""
+    with database.reading() as session:
+        return [Path(folder) for folder in session.scalars(select(Project.folder))]
+
+
+def register(
+    database: Database, project_id: int, folder: Path, file: Path, checked: checking.Facts | None = None
+) -> None:
+    """Bring a video of a dataset, or a changed one, into its project. Raises InputError where it cannot be decoded."""
     fps = videos.probe(file).fps
-    facts, shown = footage.take(folder, file)
+    facts, shown = footage.take(folder, file, checked)
     with database.writing() as session:
         found = session.scalar(select(Video).where(Video.project_id == project_id, Video.stem == file.stem))
         video = found or Video(project_id=project_id, stem=file.stem)

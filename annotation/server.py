@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotation import footage, models, projects
+from annotation import footage, models, projects, uploads
 from annotation.database import Database
 from data_prep import dataset as datasets
 from data_prep.errors import InputError, warn
@@ -23,13 +23,16 @@ def serve(
     invite: bool,
     quiet: bool,
     predictions: str | Path | None = None,
+    projects_in: str | Path | None = None,
+    most_gb: float = 4.0,
 ) -> int:
     """Serve until interrupted; the exit status. With `invite` only print a link for another administrator."""
     import uvicorn
 
     from annotation.app import make_app
 
-    database = Database(database_url or _own_database(given[0]))
+    parent = _parent(projects_in)
+    database = Database(database_url or _own_database(given, parent))
     with database.writing() as session:
         secret = projects.admin_invitation(session) if invite or not projects.has_people(session) else None
     if invite:
@@ -37,7 +40,10 @@ def serve(
             f"join as an administrator, once, within {projects.HOURS} hours: add to the address /#invitation={secret}"
         )
         return 0
-    projects.bring_in(database, given, quiet)
+    uploads.remove_partial(projects.folders(database))
+    known = {Path(one).resolve() for one in given}
+    made = [one for one in projects.made_in(database, parent) if one not in known] if parent else []
+    projects.bring_in(database, [*given, *made], quiet)
     if predictions:
         taken = models.bring_in(database, Path(predictions))
         if not quiet:
@@ -50,15 +56,27 @@ def serve(
         print(f"{address}/#invitation={secret}   (the first person; once, within {projects.HOURS} hours)", flush=True)
     elif not quiet:
         print(f"{address}   (stop with Ctrl-C)", flush=True)
+    app = make_app(database, parent, int(most_gb * 2**30))
     config = uvicorn.Config(
-        make_app(database), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
     )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
-def _own_database(dataset: str | Path) -> str:
-    folder = datasets.open_dataset(dataset).path.resolve() / footage.FOLDER
+def _parent(folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    if not Path(folder).is_dir():
+        raise InputError(f"--projects {folder}: no such folder; make it first")
+    return Path(folder).resolve()
+
+
+def _own_database(given: Sequence[str | Path], parent: Path | None) -> str:
+    if not given and parent is None:
+        raise InputError("name a dataset, or with --projects a folder in which projects can be made")
+    dataset = datasets.open_dataset(given[0]).path.resolve() if given else parent
+    folder = Path(dataset or ".") / footage.FOLDER
     folder.mkdir(exist_ok=True)
     return f"sqlite:///{folder / 'annotation.sqlite'}"
 

@@ -12,20 +12,25 @@ from typing import Any
 import numpy as np
 
 
-def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+def confusion_matrix(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, lengths: np.ndarray | None = None
+) -> np.ndarray:
     """Counts of frames, int64 (classes, classes), row = true class, column = predicted class.
 
-    `truth` and `predicted` are integer arrays (frames,); frames with truth −1 are left out.
+    `truth` and `predicted` are integer arrays (frames,); frames with truth −1 are left out. With `lengths`, integers
+    (spans,), each entry stands for so many frames in a row.
     Raises ValueError where the lengths differ or a class is outside 0 … classes − 1.
     """
     truth, predicted = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
     if truth.shape != predicted.shape:
         raise ValueError(f"{truth.size} true labels but {predicted.size} predicted ones")
     counted = truth >= 0
+    weights = None if lengths is None else np.asarray(lengths)[counted]
     truth, predicted = truth[counted], predicted[counted]
     if truth.size and not (truth.max() < classes and predicted.min() >= 0 and predicted.max() < classes):
         raise ValueError(f"a class index is outside 0 … {classes - 1}")
-    return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+    found = np.bincount(truth * classes + predicted, weights, minlength=classes * classes)
+    return found.astype(np.int64).reshape(classes, classes)
 
 
 def recalls(confusion: np.ndarray) -> np.ndarray:

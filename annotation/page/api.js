@@ -10,16 +10,32 @@ export const ask = (method, path, body) =>
 
 export const upload = (path, file) => send("POST", path, file, "application/octet-stream");
 
+// A large file, with the bytes that have gone told meanwhile.
+export const uploadTelling = (path, file, told) => new Promise((done, failed) => {
+  const request = new XMLHttpRequest();
+  request.open("POST", `api/${path}`);
+  request.responseType = "json";
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.setRequestHeader("X-CSRF-Token", csrf);
+  request.upload.onprogress = (event) => told(event.loaded);
+  request.upload.onload = () => told(file.size);
+  request.onerror = () => failed(new Refused(0, "no connection"));
+  request.onload = () => request.status < 300 ? done(request.response) : failed(new Refused(request.status, words(request.response, request.statusText)));
+  request.send(file);
+});
+
+function words(content, otherwise) {
+  const told = content && content.detail;
+  return typeof told === "string" ? told : told ? told.map((one) => one.msg).join("; ") : otherwise;
+}
+
 async function send(method, path, body, kind) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = kind;
   if (csrf && method !== "GET") headers["X-CSRF-Token"] = csrf;
   const answer = await fetch(`api/${path}`, { method, headers, body });
   const content = answer.status === 204 ? null : await answer.json().catch(() => null);
-  if (!answer.ok) {
-    const told = content && content.detail;
-    throw new Refused(answer.status, typeof told === "string" ? told : told ? told.map((one) => one.msg).join("; ") : answer.statusText);
-  }
+  if (!answer.ok) throw new Refused(answer.status, words(content, answer.statusText));
   return content;
 }
 

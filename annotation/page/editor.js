@@ -1,23 +1,26 @@
 // A video with its labelling: keys, buttons, timeline and list are views of the same Labelling.
 import { node } from "./dom.js";
-import { frameTimes, get, post, upload } from "./api.js";
+import { frameTimes, get, post } from "./api.js";
 import { Labelling } from "./labelling.js";
 import { Marking } from "./marking.js";
 import { Player } from "./player.js";
 import { clock, Timeline } from "./timeline.js";
 import { fillKeys, keyOf } from "./keys.js";
+import { Comparison, titleOf } from "./compare.js";
+import { consensus } from "./consensus.js";
+import { review } from "./review.js";
 
 const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" };
 const NEAR = 12; // rows of the list of bouts
 const WORK = 30; // seconds between two reports of work
 
-export async function edit(main, crumbs, number) {
+export async function edit(main, crumbs, number, start = 0) {
   const video = await get(`videos/${number}`);
   const [project, times, own] = await Promise.all([get(`projects/${video.project}`), frameTimes(video), post(`videos/${number}/tracks`)]);
   const part = document.getElementById("editor").content.cloneNode(true);
   const find = (what) => main.querySelector(what);
   main.replaceChildren(part);
-  crumbs.replaceChildren(node("a", { href: "#", textContent: "Projects" }), " › ", node("a", { href: `#project/${project.id}`, textContent: project.name }), ` › ${video.name}`);
+  crumbs.replaceChildren(node("a", { href: "#projects", textContent: "Projects" }), " › ", node("a", { href: `#project/${project.id}`, textContent: project.name }), ` › ${video.name}`);
 
   const lanes = [...project.behaviours.map((one) => ({ ...one, title: one.name })), NOTHING];
   const saving = document.getElementById("saving");
@@ -28,7 +31,8 @@ export async function edit(main, crumbs, number) {
   const marking = new Marking(find(".marking"), find(".picture svg"), {
     player, timeline, video, labelling: () => labelling, unchoose: () => choose(null), reopen: () => open(labelling.track.id), say: (...what) => told("saving", ...what),
   });
-  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times };
+  const comparison = new Comparison(find(".comparing"), video, timeline, (frame) => { player.video.pause(); player.go(frame); }, project.role !== "annotator");
+  const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times, comparison };
   window.ethocaffe = view; // for whoever looks in from the browser's console, and for tests
 
   async function open(track) {
@@ -36,14 +40,14 @@ export async function edit(main, crumbs, number) {
     labelling = new Labelling(await get(`tracks/${track}`), video.frames, project.exclusive, told);
     told("changed");
     state();
-    const others = (await get(`videos/${number}/tracks`)).filter((one) => one.id !== track && one.kind === "model");
-    timeline.others = others.length ? (await get(`tracks/${others.at(-1).id}`)).bouts : [];
-    timeline.draw();
+    await comparison.open(labelling);
+    shown(player.frame);
   }
 
   function told(what, text, bad = false) {
     if (what === "saving") { saving.textContent = text; saving.classList.toggle("bad", bad); return; }
     timeline.bouts = labelling.sorted();
+    comparison.changed();
     if (!labelling.bouts.has(chosen)) choose(null);
     marking.draw();
     timeline.draw();
@@ -60,7 +64,7 @@ export async function edit(main, crumbs, number) {
   function choose(id) { if (id !== null) marking.choose(null); chosen = id; timeline.chosen = id; timeline.draw(); list(); }
 
   function shown(frame) {
-    find(".place").textContent = `frame ${frame} of ${video.frames} · ${clock(times[frame], true)}`;
+    find(".place").textContent = `frame ${frame} of ${video.frames} · ${clock(times[frame], true)}${comparison.says(frame)}`;
     timeline.follow(frame);
     marking.draw();
     if (!player.playing) list();
@@ -118,49 +122,18 @@ export async function edit(main, crumbs, number) {
     }));
   }
 
-  // Handing in, and for experts accepting or returning.
   function state() {
-    const { track } = labelling;
-    find(".state").textContent = `${track.mine ? "Yours" : `${track.author ?? track.name}'s`}: ${track.state}${labelling.editable ? "" : ", cannot be changed"}`;
-    const to = track.mine ? (labelling.editable ? [["submitted", "Hand in"]] : track.state === "submitted" ? [["draft", "Take back"]] : [])
-      : project.role !== "annotator" && ["submitted", "accepted"].includes(track.state) ? [["accepted", "Accept"], ["returned", "Return"]] : [];
-    const links = ["labels", "bouts"].map((kind) => node("a", { href: `api/tracks/${track.id}/export?kind=${kind}`, textContent: `${kind}.csv`, download: `${video.name}.${kind}.csv` }));
-    const more = track.mine && labelling.editable ? [taking(track.id)] : [];
-    find(".review").replaceChildren(...to.map(([name, title]) => {
-      const button = node("button", { textContent: title });
-      button.onclick = async () => {
-        try {
-          if (labelling.waiting.length) throw new Error("wait until all is saved");
-          labelling.track.state = (await post(`tracks/${track.id}/state`, { state: name })).state;
-          state();
-        } catch (error) { told("saving", error.message, true); }
-      };
-      return button;
-    }), " ", links[0], " ", links[1], ...more);
-  }
-
-  // A file of another tool, or of `ethocaffe predict`: its bouts come into one's own labelling.
-  function taking(track) {
-    const file = node("input", { type: "file", accept: ".csv,.tsv,.boris,.json,.nwb" });
-    file.onchange = async () => {
-      try {
-        if (labelling.waiting.length) throw new Error("wait until all is saved");
-        const { bouts } = await upload(`tracks/${track}/import?name=${encodeURIComponent(file.files[0].name)}`, file.files[0]);
-        await open(track);
-        told("saving", `${bouts} bouts taken from the file`);
-      } catch (error) { told("saving", error.message, true); }
-    };
-    const label = node("label", { textContent: "Take bouts from a file " });
-    label.className = "hint";
-    label.append(file);
-    return label;
+    const say = (text, bad = false) => told("saving", text, bad);
+    const changed = async () => { state(); await tracks(); };
+    review(find(".review"), find(".state"), labelling, project, video, { changed, say, reopen: () => open(labelling.track.id) });
   }
 
   async function tracks() {
     const found = await get(`videos/${number}/tracks`);
     const choice = find("[data-do=track]");
-    choice.replaceChildren(...found.map((one) => node("option", { value: one.id, textContent: one.mine ? "yours" : `${one.author ?? one.name} (${one.state})` })));
-    choice.value = own.id;
+    choice.replaceChildren(...found.map((one) => node("option", { value: one.id, textContent: titleOf(one) })));
+    choice.value = labelling?.track.id ?? own.id;
+    if (project.role !== "annotator") find(".uniting").replaceChildren(consensus(number, found, (track) => open(track).then(tracks)));
     choice.onchange = () => open(Number(choice.value)).then(() => choice.blur());
   }
 
@@ -177,7 +150,7 @@ export async function edit(main, crumbs, number) {
     let at = 0;
     for (const one of looked) { if (one.start > at) gaps.push(at); at = Math.max(at, one.stop); }
     if (at < video.frames) gaps.push(at);
-    const unsure = timeline.others.filter((one) => one.confidence != null && one.confidence < 0.6).map((one) => one.start);
+    const unsure = comparison.model.filter((one) => one.confidence != null && one.confidence < 0.6).map((one) => one.start);
     const places = [...gaps, ...unsure].sort((a, b) => a - b);
     const next = by > 0 ? places.find((one) => one > player.frame) : places.findLast((one) => one < player.frame);
     if (next !== undefined) { player.video.pause(); player.go(next); }
@@ -195,6 +168,7 @@ export async function edit(main, crumbs, number) {
     },
     undo: () => { stopPainting(true); labelling.undo(); }, redo: () => { stopPainting(true); labelling.redo(); },
     nextEdge: () => jump(1), previousEdge: () => jump(-1), nextDoubt: () => doubtful(1), previousDoubt: () => doubtful(-1),
+    nextDifference: () => comparison.jump(player.frame, 1), previousDifference: () => comparison.jump(player.frame, -1),
     zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); marking.cancel(); timeline.draw(); },
     help: () => document.getElementById("keys").showModal(),
   };
@@ -229,9 +203,11 @@ export async function edit(main, crumbs, number) {
   const worked = setInterval(() => { if (Date.now() - active < 1000 * WORK || player.playing) post(`videos/${number}/work`, { seconds: WORK }).catch(() => {}); }, 1000 * WORK);
   fillKeys(document.getElementById("keys"), lanes);
   behaviours();
-  player.go(0);
-  await Promise.all([open(own.id), tracks()]);
+  player.go(start || 0);
+  await open(own.id);
+  await tracks();
   return () => {
+    comparison.close();
     clearInterval(worked);
     document.removeEventListener("keydown", key);
     for (const kind of ["keydown", "pointerdown"]) document.removeEventListener(kind, busy);

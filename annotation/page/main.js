@@ -1,15 +1,23 @@
-// Which page is shown: signing in, projects, a project's videos, a video.
-import { ask, enter, get, me, post } from "./api.js";
+// Which page is shown: signing in, projects, a part of one, a video, a labelling's history, one's own tokens.
+import { enter, me, post } from "./api.js";
 import { node } from "./dom.js";
 import { edit } from "./editor.js";
-import { models } from "./jobs.js";
-import { clock } from "./timeline.js";
+import { project } from "./project.js";
+import { projects } from "./projects.js";
+import { account } from "./account.js";
+import { history as historyOf } from "./history.js";
 
 const main = document.getElementById("main");
 const crumbs = document.getElementById("crumbs");
 let leave = null; // what the page that is shown wants done before another comes
+let showing = Promise.resolve();
 
-async function show() {
+// One page after the other: one that takes long to come must not come over the next.
+function show() {
+  showing = showing.then(bring).catch(trouble);
+}
+
+async function bring() {
   if (leave) { leave(); leave = null; }
   document.getElementById("saving").textContent = "";
   const place = location.hash.slice(1);
@@ -23,11 +31,13 @@ async function show() {
     return trouble(error);
   }
   who(person);
-  const [kind, number] = place.split("/");
+  const [kind, number, part] = place.split("/");
   try {
-    if (kind === "video") leave = await edit(main, crumbs, Number(number));
-    else if (kind === "project") await project(Number(number));
-    else await projects(person);
+    if (kind === "video") leave = await edit(main, crumbs, Number(number), Number(part ?? 0));
+    else if (kind === "project") await project(main, crumbs, Number(number), part);
+    else if (kind === "history") await historyOf(main, crumbs, Number(number));
+    else if (kind === "account") await account(main, crumbs, person);
+    else await projects(main, crumbs, person, kind === "projects");
   } catch (error) { trouble(error); }
   main.focus({ preventScroll: true });
 }
@@ -40,7 +50,7 @@ function trouble(error) {
 function who(person) {
   const out = node("button", { textContent: "Sign out" });
   out.onclick = async () => { await post("sign-out"); location.hash = ""; show(); };
-  document.getElementById("who").replaceChildren(`${person.name} `, out);
+  document.getElementById("who").replaceChildren(node("a", { href: "#account", textContent: person.name, title: "Your tokens" }), " ", out);
 }
 
 function form(kind, more) {
@@ -68,41 +78,6 @@ function form(kind, more) {
   };
   main.replaceChildren(part);
   main.querySelector("input").focus();
-}
-
-async function projects() {
-  const found = await get("projects");
-  crumbs.replaceChildren();
-  if (found.length === 1) { location.hash = `project/${found[0].id}`; return; }
-  const rows = found.map((one) => node("tr", {}, node("td", {}, node("a", { href: `#project/${one.id}`, textContent: one.name })), node("td", { textContent: one.role })));
-  main.replaceChildren(node("h1", { textContent: "Projects" }), node("table", { className: "list" }, ...rows));
-}
-
-async function project(number) {
-  const found = await get(`projects/${number}`);
-  crumbs.replaceChildren(node("a", { href: "#", textContent: "Projects" }), ` › ${found.name}`);
-  const head = node("thead", {}, node("tr", {}, ...["Video", "Length", "Assigned to you", "Labellings"].map((text) => node("th", { textContent: text }))));
-  const rows = found.videos.map((one) => node("tr", {},
-    node("td", {}, node("a", { href: `#video/${one.id}`, textContent: one.name })),
-    node("td", { textContent: clock(one.frames / one.fps) }),
-    node("td", { textContent: one.assigned ? "yes" : "" }),
-    node("td", { textContent: Object.entries(one.states).map(([state, count]) => `${count} ${state}`).join(", ") || "none" })));
-  main.replaceChildren(node("h1", { textContent: found.name }), node("table", { className: "list" }, head, node("tbody", {}, ...rows)));
-  if (found.role === "manager") main.append(invitations(number));
-  main.append(models(found));
-}
-
-function invitations(number) {
-  const role = node("select", { ariaLabel: "Role" }, ...["annotator", "expert", "manager"].map((text) => node("option", { textContent: text })));
-  const link = node("output");
-  const button = node("button", { textContent: "Make an invitation" });
-  button.onclick = async () => {
-    try {
-      const { secret } = await ask("POST", `projects/${number}/invitations`, { role: role.value });
-      link.textContent = ` ${location.origin}${location.pathname}#invitation=${secret}  (for one person, once, within a week)`;
-    } catch (error) { link.textContent = ` ${error.message}`; }
-  };
-  return node("p", {}, "Invite somebody as ", role, " ", button, link);
 }
 
 addEventListener("hashchange", show);

@@ -1,5 +1,5 @@
 // The timeline: a lane per behaviour, drawn on a canvas, only what is in sight.
-const LANE = 22, TOP = 22, LEFT = 96, EDGE = 6, STRIP = 5;
+const LANE = 22, TOP = 22, LEFT = 96, EDGE = 6, STRIP = 5, DIFFERS = 16;
 
 export class Timeline {
   constructor(canvas, frames, fps, lanes, told) {
@@ -9,12 +9,13 @@ export class Timeline {
     this.frame = 0;
     this.bouts = []; // sorted by start
     this.others = []; // of a model or another person, sorted: shown as strips
+    this.differences = null; // spans where the two differ, sorted: a row of its own
     this.chosen = null;
     this.painting = null; // {behaviour, from}
     this.drag = null;
     this.over = null; // draws more on top: called with the context
     this.context = canvas.getContext("2d");
-    canvas.style.height = `${TOP + LANE * lanes.length + 4}px`;
+    canvas.style.height = `${TOP + LANE * lanes.length + DIFFERS + 4}px`;
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
@@ -61,6 +62,7 @@ export class Timeline {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     this.#ticks(pen, width, height);
+    this.#differs(pen, width);
     pen.save();
     pen.beginPath();
     pen.rect(LEFT, 0, width - LEFT, height);
@@ -103,6 +105,26 @@ export class Timeline {
       pen.fillStyle = "#1c1c1c";
       pen.fillText(`${lane.key ? `${lane.key}  ` : ""}${lane.title}`, 6, y + LANE / 2, LEFT - 14);
     });
+  }
+
+  // Frames where the two differ: dark, with white strokes where there is room for them.
+  #differs(pen, width) {
+    if (!this.differences) return;
+    const top = TOP + LANE * this.lanes.length, end = this.start + this.span;
+    pen.fillStyle = "#d5d5d5";
+    pen.fillRect(0, top, width, 1);
+    pen.fillStyle = "#1c1c1c";
+    pen.fillText("differs", 6, top + DIFFERS / 2 + 1, LEFT - 14);
+    let drawnTo = -1;
+    for (let at = firstAfter(this.differences, this.start, 0, 1); at < this.differences.length && this.differences[at][0] < end; at += 1) {
+      const left = Math.max(LEFT, this.x(this.differences[at][0])), right = Math.max(this.x(this.differences[at][1]), left + 1.5);
+      if (right <= drawnTo) continue;
+      drawnTo = right;
+      pen.fillStyle = "#1c1c1c";
+      pen.fillRect(left, top + 3, right - left, DIFFERS - 4);
+      pen.fillStyle = "#fff";
+      for (let x = left + 4; x < Math.min(right, width) - 3; x += 6) pen.fillRect(x, top + 5, 1.5, DIFFERS - 8);
+    }
   }
 
   #boxes(pen, bouts, place, alpha) {
@@ -185,12 +207,12 @@ export function clock(seconds, fine = false) {
 }
 
 // The first of bouts, sorted by start, from which on one may reach behind a frame: the longest reaches back that far.
-function firstAfter(bouts, frame) {
-  const reach = bouts.reach ?? (bouts.reach = bouts.reduce((most, one) => Math.max(most, one.stop - one.start), 0));
+function firstAfter(bouts, frame, start = "start", stop = "stop") {
+  const reach = bouts.reach ?? (bouts.reach = bouts.reduce((most, one) => Math.max(most, one[stop] - one[start]), 0));
   let low = 0, high = bouts.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (bouts[middle].start < frame - reach) low = middle + 1; else high = middle;
+    if (bouts[middle][start] < frame - reach) low = middle + 1; else high = middle;
   }
   return low;
 }

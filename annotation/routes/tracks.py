@@ -1,30 +1,23 @@
-"""Labellings: reading, changing, handing in, reviewing, their history, and taking them out."""
+"""Labellings: reading, changing, their history, and taking them in and out."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import edits, exports, mark_edits, models, secrets
-from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
-from annotation.tables import Bout, Edit, Mark, Track, User, Video
+from annotation import edits, exports, mark_edits, secrets
+from annotation.people import DatabaseOf, Person, PersonOf, track_for
+from annotation.tables import Bout, Edit, Mark, Track, User
 from data_prep import formats
 from data_prep.errors import InputError
 
 router = APIRouter(prefix="/api", tags=["labellings"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
 MOST_BYTES = 32 << 20  # of an annotation file
-
-
-class StateBody(BaseModel):
-    """What becomes of a labelling: its author hands it in or takes it back, an expert accepts or returns it."""
-
-    state: Literal["draft", "submitted", "accepted", "returned"]
 
 
 @router.get("/tracks/{track_id}")
@@ -36,9 +29,20 @@ def track(track_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str, Any
         marks = session.scalars(select(Mark).where(Mark.track_id == found.id).order_by(Mark.id))
         return {
             **track_json(session, found, person),
+            "reason": _reason(session, found),
             "bouts": [edits.as_json(one) for one in bouts],
             "marks": [mark_edits.as_json(one) for one in marks],
         }
+
+
+def _reason(session: Session, found: Track) -> str:
+    """Why a labelling was returned, where it was and its reviewer said so."""
+    if found.state != "returned":
+        return ""
+    last = session.scalars(
+        select(Edit.after).where(Edit.track_id == found.id, Edit.action == "state").order_by(Edit.id.desc()).limit(1)
+    ).first()
+    return (last or {}).get("reason", "")
 
 
 @router.post("/tracks/{track_id}/edits")
@@ -51,40 +55,6 @@ def change(track_id: Id, body: edits.Changes, person: PersonOf, database: Databa
         found, video, project = track_for(session, person, track_id, locked=True)
         must_be_open(found, person)
         return {"version": edits.apply(session, found, video, project, person.id, body.edits)}
-
-
-@router.post("/tracks/{track_id}/state")
-def change_state(track_id: Id, body: StateBody, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """Hand in, take back, accept or return a labelling. What is accepted becomes the dataset's labels of the video."""
-    with database.writing() as session:
-        found, video, project = track_for(session, person, track_id, locked=True)
-        if body.state in ("accepted", "returned"):
-            project_for(session, person, project.id, "expert")
-            if found.author_id == person.id and not person.admin:
-                raise HTTPException(403, "somebody else reviews a labelling, not its author")
-            allowed: tuple[str, ...] = ("submitted", "accepted")
-        else:
-            if found.author_id != person.id:
-                raise HTTPException(403, "only its author hands a labelling in or takes it back")
-            allowed = ("draft", "returned") if body.state == "submitted" else ("submitted", "returned", "draft")
-        if found.state not in allowed:
-            raise HTTPException(409, f"this labelling is {found.state}, so it cannot become {body.state}")
-        before, found.state = found.state, body.state
-        found.version += 1
-        session.add(
-            Edit(
-                track_id=found.id,
-                user_id=person.id,
-                edit=f"state-{found.version}",
-                action="state",
-                before={"state": before},
-                after={"state": body.state},
-            )
-        )
-        if body.state == "accepted":
-            session.flush()
-            models.write_labels(session, found, video, project)
-        return track_json(session, found, person)
 
 
 @router.get("/tracks/{track_id}/history")
@@ -187,47 +157,6 @@ def must_be_open(found: Track, person: Person) -> None:
         raise HTTPException(409, f"this labelling is {found.state}; take it back to change it")
 
 
-@router.get("/projects/{project_id}/bouts")
-def bouts(
-    project_id: Id,
-    person: PersonOf,
-    database: DatabaseOf,
-    behaviour: Annotated[str | None, Query(max_length=80)] = None,
-    least_seconds: Annotated[float, Query(ge=0, le=1e9)] = 0.0,
-    state: Annotated[Literal["draft", "submitted", "accepted", "returned"] | None, Query()] = None,
-    role: Annotated[Literal["annotator", "expert", "manager"] | None, Query()] = None,
-    after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
-    most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> list[dict[str, Any]]:
-    """Bouts over all videos of a project, such as all of groom over 2 s by experts; `after` skips so many."""
-    from annotation.tables import Member
-
-    with database.reading() as session:
-        project_for(session, person, project_id, "expert")
-        wanted = (
-            select(Bout, Video.stem, Video.fps, Track.author_id, Track.state)
-            .join(Track, Track.id == Bout.track_id)
-            .join(Video, Video.id == Track.video_id)
-            .where(Video.project_id == project_id, (Bout.stop - Bout.start) / Video.fps >= least_seconds)
-            .order_by(Video.stem, Track.id, Bout.start, Bout.id)
-            .offset(after)
-            .limit(most)
-        )
-        if behaviour is not None:
-            wanted = wanted.where(Bout.behaviour == behaviour)
-        if state is not None:
-            wanted = wanted.where(Track.state == state)
-        if role is not None:
-            wanted = wanted.join(Member, (Member.user_id == Track.author_id) & (Member.project_id == project_id)).where(
-                Member.role == role
-            )
-        return [
-            {**edits.as_json(bout), "video": stem, "track": bout.track_id, "author": author, "state": state_of,
-             "seconds": (bout.stop - bout.start) / fps}
-            for bout, stem, fps, author, state_of in session.execute(wanted)
-        ]  # fmt: skip
-
-
 def track_json(session: Session, found: Track, person: Person) -> dict[str, Any]:
     """A labelling as the API gives it, without its bouts."""
     author = session.get(User, found.author_id) if found.author_id else None
@@ -241,5 +170,14 @@ def track_json(session: Session, found: Track, person: Person) -> dict[str, Any]
         "state": found.state,
         "annotated": found.annotated,
         "version": found.version,
+        "labels": found.id == labels_of(session, found.video_id),
         "updated": found.updated,
     }
+
+
+def labels_of(session: Session, video_id: int) -> int | None:
+    """The labelling that the dataset's labels of a video are: of the accepted ones, the one accepted last."""
+    return session.scalars(
+        select(Track.id).where(Track.video_id == video_id, Track.state == "accepted").order_by(Track.updated.desc())
+        .limit(1)
+    ).first()  # fmt: skip

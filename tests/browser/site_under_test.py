@@ -41,15 +41,16 @@ class Site:
             env=self._environment,
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
-            text=True,
         )
         assert self.process.stdout is not None
-        line = ""
-        while "http://" not in line:
-            ready, _, _ = select.select([self.process.stdout], [], [], self._patience)
-            line = self.process.stdout.readline() if ready else ""
-            assert line, "the server did not start"
-        self.link = re.findall(r"http\S+", line)[0]
+        output, told = self.process.stdout.fileno(), ""
+        while not (found := re.search(r"http://\S+(?=\s)", told)):
+            # Not by lines: one that came together with the line before would wait in a buffer that `select` cannot see.
+            ready, _, _ = select.select([output], [], [], self._patience)
+            piece = os.read(output, 4096) if ready else b""
+            assert piece, f"the server did not start: {told}"
+            told += piece.decode()
+        self.link = found[0]
         self.address = self.link.partition("/#")[0]
         self.port = int(self.address.rpartition(":")[2])
 

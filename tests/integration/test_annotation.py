@@ -196,15 +196,22 @@ ROLES = {  # what a role may not do; everything else is open to all members
         ("post", "/api/projects/1/assignments"), ("get", "/api/projects/1/progress"), ("get", "/api/projects/1/bouts"),
         ("get", "/api/projects/1/jobs"), ("post", "/api/projects/1/jobs"), ("get", "/api/projects/1/jobs/1"),
         ("post", "/api/projects/1/jobs/1/stop"),
+        ("get", "/api/projects/1/agreement"), ("get", "/api/videos/1/agreement"), ("post", "/api/videos/1/consensus"),
+        ("get", "/api/projects/1/invitations"), ("delete", "/api/projects/1/invitations/1"),
+        ("delete", "/api/projects/1/members/1"), ("delete", "/api/projects/1/assignments/1"),
+        ("post", "/api/projects"), ("post", "/api/projects/1/videos"),
     },
     "expert": {
         ("patch", "/api/projects/1"), ("post", "/api/projects/1/invitations"), ("put", "/api/projects/1/members/1"),
         ("post", "/api/projects/1/assignments"), ("post", "/api/projects/1/jobs"),
-        ("post", "/api/projects/1/jobs/1/stop"),
+        ("post", "/api/projects/1/jobs/1/stop"), ("get", "/api/projects/1/invitations"),
+        ("delete", "/api/projects/1/invitations/1"), ("delete", "/api/projects/1/members/1"),
+        ("delete", "/api/projects/1/assignments/1"), ("post", "/api/projects"), ("post", "/api/projects/1/videos"),
     },
 }  # fmt: skip
 OPEN = {("post", "/api/sign-in"), ("post", "/api/join")}
-OWN = ("/api/me", "/api/tokens", "/api/sign-out", "/api/projects")  # everybody's, with or without a project
+# Everybody's, with or without a project.
+OWN = ("/api/me", "/api/tokens", "/api/sign-out", "/api/projects", "/api/bouts")
 BODIES = {
     "/api/projects/1": {"behaviours": [{"name": "still"}]},
     "/api/projects/1/invitations": {"role": "annotator"},
@@ -216,6 +223,8 @@ BODIES = {
     "/api/tracks/1/state": {"state": "submitted"},
     "/api/videos/1/work": {"seconds": 1},
     "/api/tokens": {"name": "x"},
+    "/api/videos/1/consensus": {"tracks": [1, 2]},
+    "/api/projects": {"name": "x", "behaviours": ["still"]},
 }
 
 

@@ -101,3 +101,12 @@ def test_no_frame_leaves_all_undefined():
 def test_fleiss_needs_as_many_annotators_on_every_frame():
     with pytest.raises(ValueError, match="same number"):
         scores.fleiss_kappa(np.array([[2, 0], [1, 0]]))
+
+
+def test_spans_with_their_lengths_score_as_their_frames():
+    generator = np.random.default_rng(3)
+    spans, lengths = generator.integers(-1, 4, size=(3, 60)), generator.integers(1, 9, size=60)
+    frames = np.repeat(spans, lengths, axis=1)
+    got = scores.summary(spans, "abc", list("wxyz"), lengths)
+    assert got == scores.summary(frames, "abc", list("wxyz"))
+    assert got["frames"] + got["frames_left_out"] == lengths.sum() and got["frames_left_out"] > 0
