@@ -19,6 +19,7 @@ export async function edit(main, crumbs, number, start = 0) {
   const [project, times, own] = await Promise.all([get(`projects/${video.project}`), frameTimes(video), post(`videos/${number}/tracks`)]);
   const part = document.getElementById("editor").content.cloneNode(true);
   const find = (what) => main.querySelector(what);
+  part.querySelector("h1").textContent = video.name;
   main.replaceChildren(part);
   crumbs.replaceChildren(node("a", { href: "#projects", textContent: "Projects" }), " › ", node("a", { href: `#project/${project.id}`, textContent: project.name }), ` › ${video.name}`);
 
@@ -37,15 +38,19 @@ export async function edit(main, crumbs, number, start = 0) {
 
   async function open(track) {
     stopPainting(true);
-    labelling = new Labelling(await get(`tracks/${track}`), video.frames, project.exclusive, told);
+    labelling = new Labelling(await get(`tracks/${track}`), video.frames, project.exclusive, told, () => open(track));
     told("changed");
     state();
     await comparison.open(labelling);
     shown(player.frame);
   }
 
-  function told(what, text, bad = false) {
-    if (what === "saving") { saving.textContent = text; saving.classList.toggle("bad", bad); return; }
+  function told(what, text, bad = false, refused = null) {
+    if (what === "saving") {
+      saving.replaceChildren(text, ...(refused ? [" ", node("button", { textContent: "Give them up", onclick: refused })] : []));
+      saving.classList.toggle("bad", bad);
+      return;
+    }
     timeline.bouts = labelling.sorted();
     comparison.changed();
     if (!labelling.bouts.has(chosen)) choose(null);
@@ -161,7 +166,9 @@ export async function edit(main, crumbs, number, start = 0) {
     first: () => player.step(-Infinity), last: () => player.step(Infinity), faster: () => speed(1), slower: () => speed(-1),
     bout: () => { const bout = labelling.bouts.get(chosen); if (bout) { player.go(bout.start); player.toggle(bout.stop); } },
     ...marking.actions,
-    erase: () => { if (!marking.erase() && chosen) labelling.erase(chosen); }, split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
+    erase: () => { if (!marking.erase() && chosen) labelling.erase(chosen); }, 
+    choose: () => chooseHere(), startHere: () => edge((bout) => [player.frame, bout.stop]), stopHere: () => edge((bout) => [bout.start, player.frame + 1]),
+    split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
     take: () => {
       const bout = timeline.others.find((one) => one.start <= player.frame && player.frame < one.stop);
       if (bout && labelling.editable) choose(labelling.paint(bout.behaviour, bout.start, bout.stop));
@@ -172,6 +179,17 @@ export async function edit(main, crumbs, number, start = 0) {
     zoomIn: () => timeline.zoom(0.6), zoomOut: () => timeline.zoom(1.6), cancel: () => { stopPainting(true); choose(null); marking.cancel(); timeline.draw(); },
     help: () => document.getElementById("keys").showModal(),
   };
+
+  // The bout at this frame; where several are, the one after that which is chosen.
+  function chooseHere() {
+    const here = labelling.sorted().filter((one) => one.start <= player.frame && player.frame < one.stop);
+    if (here.length) choose(here[(here.findIndex((one) => one.id === chosen) + 1) % here.length].id);
+  }
+
+  function edge(moved) {
+    const bout = labelling.bouts.get(chosen);
+    if (bout && labelling.editable) labelling.move(bout.id, ...moved(bout));
+  }
 
   function speed(by) {
     const choice = find("[data-do=speed]");
@@ -190,6 +208,11 @@ export async function edit(main, crumbs, number, start = 0) {
     if (action) actions[action]();
   }
 
+  const lane = find("[data-do=lane]");
+  const lanesAs = (single) => { timeline.single = single; lane.setAttribute("aria-pressed", String(single)); timeline.draw(); };
+  lane.hidden = !project.exclusive;
+  lane.onclick = () => { localStorage.setItem("one lane", timeline.single ? "" : "yes"); lanesAs(!timeline.single); };
+  lanesAs(project.exclusive && localStorage.getItem("one lane") === "yes");
   find(".controls").addEventListener("click", (event) => actions[event.target.dataset.do]?.());
   find("[data-do=speed]").onchange = () => speed(0);
   player.video.addEventListener("play", () => { find("[data-do=play]").textContent = "Stop"; });

@@ -1,34 +1,32 @@
-// A labelling being edited: its bouts, its marks (boxes and points, see marks.js), undo and redo, and saving that survives a lost connection.
+// A labelling being edited: its bouts, its marks (boxes and points, see marks.js), undo and redo; saving.js
+// sends what changes.
 //
 // A bout is frames [start, stop) of a behaviour; behaviour "" is *none of these*: looked at, and nothing to label.
 // What no bout covers is not annotated. On the server "" is the spans that were looked at and have no bout.
-import { post } from "./api.js";
-import { applied, MOST_KEYFRAMES } from "./marks.js";
+import { applied } from "./marks.js";
+import { Saving } from "./saving.js";
 
-const RETRY = [1000, 2000, 5000, 10000];
-const MOST = 2000; // edits in a request
 let counter = 0;
 export const newName = () => `${Date.now().toString(36)}-${(counter++).toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
 
 export class Labelling {
-  constructor(track, frames, exclusive, told) {
+  constructor(track, frames, exclusive, told, givenUp) {
     this.track = track;
     this.frames = frames;
     this.exclusive = exclusive;
-    this.told = told; // called with ("changed") and ("saving", text, bad)
+    this.told = told; // called with ("changed"); and by saving.js
     this.bouts = new Map();
     for (const bout of track.bouts) this.bouts.set(bout.id, { ...bout });
     this.#fill(track.annotated);
     this.marks = new Map(track.marks.map((one) => [one.id, one]));
     this.undone = [];
     this.done = [];
-    this.key = `unsaved ${location.pathname} ${track.id}`;
-    this.waiting = JSON.parse(localStorage.getItem(this.key) || "[]");
-    this.sending = null;
     this.order = null; // what `sorted` gave, until a change
+    this.saving = new Saving(track, told, givenUp);
     for (const edit of this.waiting) this.#replay(edit);
-    if (this.waiting.length) this.#send(0);
   }
+
+  get waiting() { return this.saving.waiting; }
 
   get editable() { return this.track.mine && ["draft", "returned"].includes(this.track.state); }
 
@@ -127,10 +125,8 @@ export class Labelling {
       edits.push({ edit: newName(), action: "annotated", start, stop, spans: union(near) });
     }
     this.order = null;
-    this.waiting.push(...edits);
-    this.#keep();
+    this.saving.add(edits);
     this.told("changed");
-    this.#send(0);
   }
 
   // What was kept in this browser and had not reached the server is shown again.
@@ -154,39 +150,6 @@ export class Labelling {
       this.bouts.set(id, { id, behaviour: "", start, stop, comment: "" });
     }
   }
-
-  #keep() {
-    try { localStorage.setItem(this.key, JSON.stringify(this.waiting)); } catch { /* full: still in memory */ }
-    if (!this.waiting.length) localStorage.removeItem(this.key);
-  }
-
-  async #send(tries) {
-    if (this.sending || !this.waiting.length) return;
-    this.sending = fitting(this.waiting);
-    if (!tries) this.told("saving", "Saving…");
-    try {
-      const { version } = await post(`tracks/${this.track.id}/edits`, { edits: this.sending });
-      this.track.version = version;
-      this.waiting.splice(0, this.sending.length);
-      this.#keep();
-      this.sending = null;
-      if (this.waiting.length) this.#send(0);
-      else this.told("saving", "All saved");
-    } catch (error) {
-      this.sending = null;
-      const refused = error.status >= 400 && error.status < 500 && error.status !== 429;
-      const what = refused ? error.message : "no connection";
-      this.told("saving", `Not saved: ${what}. ${this.waiting.length} changes are kept in this browser.`, true);
-      if (!refused) setTimeout(() => this.#send(tries + 1), RETRY[Math.min(tries, RETRY.length - 1)]);
-    }
-  }
-}
-
-// The first of waiting changes: as many as go into one request.
-function fitting(waiting) {
-  let size = 0;
-  const end = waiting.findIndex((one, at) => at === MOST || (at && (size += one.mark?.keyframes.length ?? 0) > MOST_KEYFRAMES));
-  return end < 0 ? waiting.slice() : waiting.slice(0, end);
 }
 
 export function union(spans) {

@@ -6,6 +6,7 @@ import { project } from "./project.js";
 import { projects } from "./projects.js";
 import { account } from "./account.js";
 import { history as historyOf } from "./history.js";
+import { reference } from "./reference.js";
 
 const main = document.getElementById("main");
 const crumbs = document.getElementById("crumbs");
@@ -37,6 +38,7 @@ async function bring() {
     else if (kind === "project") await project(main, crumbs, Number(number), part);
     else if (kind === "history") await historyOf(main, crumbs, Number(number));
     else if (kind === "account") await account(main, crumbs, person);
+    else if (kind === "api") await reference(main, crumbs);
     else await projects(main, crumbs, person, kind === "projects");
   } catch (error) { trouble(error); }
   main.focus({ preventScroll: true });
@@ -50,7 +52,7 @@ function trouble(error) {
 function who(person) {
   const out = node("button", { textContent: "Sign out" });
   out.onclick = async () => { await post("sign-out"); location.hash = ""; show(); };
-  document.getElementById("who").replaceChildren(node("a", { href: "#account", textContent: person.name, title: "Your tokens" }), " ", out);
+  document.getElementById("who").replaceChildren(node("a", { href: "#account", textContent: person.name, title: "Your tokens" }), " · ", node("a", { href: "#api", textContent: "API" }), " ", out);
 }
 
 function form(kind, more) {

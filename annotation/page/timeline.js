@@ -1,5 +1,7 @@
-// The timeline: a lane per behaviour, drawn on a canvas, only what is in sight.
-const LANE = 22, TOP = 22, LEFT = 96, EDGE = 6, STRIP = 5, DIFFERS = 16;
+// The timeline: a lane per behaviour, or one for all, drawn on a canvas, only what is in sight.
+import { drawBoxes, firstAfter } from "./boxes.js";
+
+const LANE = 22, ONE_LANE = 40, TOP = 22, LEFT = 96, EDGE = 6, STRIP = 5, DIFFERS = 16;
 
 export class Timeline {
   constructor(canvas, frames, fps, lanes, told) {
@@ -15,7 +17,8 @@ export class Timeline {
     this.drag = null;
     this.over = null; // draws more on top: called with the context
     this.context = canvas.getContext("2d");
-    canvas.style.height = `${TOP + LANE * lanes.length + DIFFERS + 4}px`;
+    this.single = false; // one lane for all behaviours
+    this.width = canvas.clientWidth; // as of the last drawing: to ask the page takes long
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
@@ -24,8 +27,13 @@ export class Timeline {
     this.drawn = 0; // how often, for whoever measures
   }
 
-  x(frame) { return LEFT + ((frame - this.start) / this.span) * (this.canvas.clientWidth - LEFT); }
-  at(x) { return this.start + ((x - LEFT) / (this.canvas.clientWidth - LEFT)) * this.span; }
+  x(frame) { return LEFT + ((frame - this.start) / this.span) * (this.width - LEFT); }
+  at(x) { return this.start + ((x - LEFT) / (this.width - LEFT)) * this.span; }
+
+  // The lanes' height, how many there are, and where one begins: [pixels, number, lane → pixels].
+  get rows() { return this.single ? [ONE_LANE, 1, () => TOP] : [LANE, this.lanes.length, (lane) => TOP + LANE * lane]; }
+
+  get bottom() { return TOP + this.rows[0] * this.rows[1]; }
 
   zoom(by, around = this.frame) {
     const span = Math.max(20, Math.min(this.frames, this.span * by));
@@ -54,7 +62,10 @@ export class Timeline {
 
   #paint() {
     const { canvas, context: pen } = this;
+    const tall = `${this.bottom + DIFFERS + 4}px`;
+    if (canvas.style.height !== tall) canvas.style.height = tall;
     const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+    this.width = width;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
@@ -67,22 +78,37 @@ export class Timeline {
     pen.beginPath();
     pen.rect(LEFT, 0, width - LEFT, height);
     pen.clip();
-    this.#boxes(pen, this.others, (lane) => [TOP + LANE * lane + LANE - STRIP - 1, STRIP], 0.55);
-    this.#boxes(pen, this.bouts, (lane) => [TOP + LANE * lane + 3, LANE - 6 - (this.others.length ? STRIP : 0)], 1);
+    const [tallLane, , top] = this.rows, strip = this.others.length ? STRIP * (this.single ? 2 : 1) : 0;
+    const view = { start: this.start, span: this.span, left: LEFT, width, lanes: this.lanes, named: this.single };
+    drawBoxes(pen, this.others, { ...view, named: false }, (lane) => [top(lane) + tallLane - strip - 1, strip], 0.55);
+    const row = (lane) => [top(lane) + 3, tallLane - 6 - strip];
+    drawBoxes(pen, this.bouts, view, row, 1);
     if (this.painting) {
       const lane = this.lanes.findIndex((one) => one.name === this.painting.behaviour);
       const [from, to] = [Math.min(this.painting.from, this.frame), Math.max(this.painting.from, this.frame) + 1];
       pen.fillStyle = this.lanes[lane].colour;
       pen.globalAlpha = 0.6;
-      pen.fillRect(this.x(from), TOP + LANE * lane + 3, this.x(to) - this.x(from), LANE - 6);
+      pen.fillRect(this.x(from), row(lane)[0], this.x(to) - this.x(from), tallLane - 6);
       pen.globalAlpha = 1;
     }
+    this.#chosen(pen, row);
     this.over?.(pen);
     const [left, right] = [this.x(this.frame), this.x(this.frame + 1)];
     pen.fillStyle = "#0007";
     pen.fillRect(left, 0, Math.max(right - left, 1.5), height);
     pen.restore();
     this.drawn += 1;
+  }
+
+  // An outline, and, while an edge is dragged, where it would go.
+  #chosen(pen, row) {
+    const bout = this.bouts.find((one) => one.id === this.chosen);
+    const lane = bout ? this.lanes.findIndex((one) => one.name === bout.behaviour) : -1;
+    if (lane < 0) return;
+    const { start, stop } = this.drag?.start === undefined ? bout : this.drag, [y, height] = row(lane);
+    pen.strokeStyle = "#1c1c1c";
+    pen.lineWidth = 2;
+    pen.strokeRect(this.x(start), y, Math.max(this.x(stop) - this.x(start), 1), height);
   }
 
   #ticks(pen, width, height) {
@@ -98,19 +124,20 @@ export class Timeline {
       pen.fillStyle = "#5a5a5a";
       pen.fillText(clock(tick, step < 1), x + 3, 10);
     }
-    this.lanes.forEach((lane, index) => {
-      const y = TOP + LANE * index;
+    const [tall, , top] = this.rows;
+    (this.single ? [{ title: "behaviour" }] : this.lanes).forEach((lane, index) => {
+      const y = top(index);
       pen.fillStyle = "#d5d5d5";
       pen.fillRect(0, y, width, 1);
       pen.fillStyle = "#1c1c1c";
-      pen.fillText(`${lane.key ? `${lane.key}  ` : ""}${lane.title}`, 6, y + LANE / 2, LEFT - 14);
+      pen.fillText(`${lane.key ? `${lane.key}  ` : ""}${lane.title}`, 6, y + tall / 2, LEFT - 14);
     });
   }
 
   // Frames where the two differ: dark, with white strokes where there is room for them.
   #differs(pen, width) {
     if (!this.differences) return;
-    const top = TOP + LANE * this.lanes.length, end = this.start + this.span;
+    const top = this.bottom, end = this.start + this.span;
     pen.fillStyle = "#d5d5d5";
     pen.fillRect(0, top, width, 1);
     pen.fillStyle = "#1c1c1c";
@@ -127,36 +154,15 @@ export class Timeline {
     }
   }
 
-  #boxes(pen, bouts, place, alpha) {
-    const index = Object.fromEntries(this.lanes.map((lane, at) => [lane.name, at]));
-    const end = this.start + this.span;
-    const drawnTo = this.lanes.map(() => -1); // boxes of a lane that fall on a pixel that is filled need not be drawn
-    for (let at = firstAfter(bouts, this.start); at < bouts.length && bouts[at].start < end; at += 1) {
-      const bout = bouts[at], lane = index[bout.behaviour];
-      if (lane === undefined) continue;
-      const left = this.x(bout.start), right = Math.max(this.x(bout.stop), left + 1);
-      if (right <= drawnTo[lane]) continue;
-      drawnTo[lane] = Math.floor(right);
-      const [y, height] = place(lane);
-      pen.globalAlpha = alpha * (bout.confidence == null ? 1 : 0.25 + 0.75 * bout.confidence);
-      pen.fillStyle = this.lanes[lane].colour;
-      pen.fillRect(left, y, right - left, height);
-      pen.globalAlpha = 1;
-      if (bout.id === this.chosen && bouts === this.bouts) {
-        pen.strokeStyle = "#1c1c1c";
-        pen.lineWidth = 2;
-        pen.strokeRect(left, y, right - left, height);
-      }
-    }
-  }
-
   // The bout at a place, and which of its edges is near (-1, 1; 0 for none).
   #hit(event) {
-    const lane = this.lanes[Math.floor((event.offsetY - TOP) / LANE)];
-    if (!lane || event.offsetX < LEFT) return null;
+    const [tall, count] = this.rows, number = Math.floor((event.offsetY - TOP) / tall);
+    if (number < 0 || number >= count || event.offsetX < LEFT) return null;
+    const before = this.at(event.offsetX - EDGE - 1), after = this.at(event.offsetX + EDGE + 1);
     let found = null;
-    for (const bout of this.bouts) {
-      if (bout.behaviour !== lane.name) continue;
+    for (let at = firstAfter(this.bouts, before); at < this.bouts.length && this.bouts[at].start <= after; at += 1) {
+      const bout = this.bouts[at];
+      if (!this.single && bout.behaviour !== this.lanes[number].name) continue;
       const left = this.x(bout.start), right = this.x(bout.stop);
       if (event.offsetX < left - EDGE || event.offsetX > right + EDGE) continue;
       const edge = Math.abs(event.offsetX - right) <= EDGE ? 1 : Math.abs(event.offsetX - left) <= EDGE ? -1 : 0;
@@ -195,7 +201,7 @@ export class Timeline {
   #wheel(event) {
     event.preventDefault();
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      this.pan(((event.deltaX || event.deltaY) / this.canvas.clientWidth) * this.span);
+      this.pan(((event.deltaX || event.deltaY) / this.width) * this.span);
     } else this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.at(event.offsetX));
   }
 }
@@ -204,15 +210,4 @@ export function clock(seconds, fine = false) {
   const whole = Math.floor(seconds + 1e-9), hours = Math.floor(whole / 3600);
   const text = `${String(Math.floor(whole / 60) % 60).padStart(hours ? 2 : 1, "0")}:${String(whole % 60).padStart(2, "0")}`;
   return (hours ? `${hours}:` : "") + text + (fine ? (seconds % 1).toFixed(1).slice(1) : "");
-}
-
-// The first of bouts, sorted by start, from which on one may reach behind a frame: the longest reaches back that far.
-function firstAfter(bouts, frame, start = "start", stop = "stop") {
-  const reach = bouts.reach ?? (bouts.reach = bouts.reduce((most, one) => Math.max(most, one[stop] - one[start]), 0));
-  let low = 0, high = bouts.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (bouts[middle][start] < frame - reach) low = middle + 1; else high = middle;
-  }
-  return low;
 }
