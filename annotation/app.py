@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Lock
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -20,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
+from annotation.intake import Intake
 from annotation.routes import (
     agreement,
     bouts,
@@ -50,14 +50,19 @@ HEADERS = {
 }
 
 
-def make_app(database: Database, projects_in: Path | None = None, most_of_a_video: int = MOST_OF_A_VIDEO) -> FastAPI:
+def make_app(
+    database: Database,
+    projects_in: Path | None = None,
+    most_of_a_video: int = MOST_OF_A_VIDEO,
+    intake: Intake | None = None,
+) -> FastAPI:
     """The application on a database that is open. projects_in: where administrators may make projects; most_of_a_video:
-    bytes of one that comes in."""
+    bytes of one that comes in; intake: what brings in videos that come into the datasets in another way."""
     app = FastAPI(title="ethocaffe annotate", version=VERSION, docs_url=None, redoc_url=None, lifespan=_jobs)
     app.state.database = database
     app.state.brake = Brake()
     app.state.projects, app.state.most_of_a_video = projects_in, most_of_a_video
-    app.state.checking = Lock()  # videos that came in are decoded one after the other
+    app.state.intake = intake or Intake(database)
     app.state.runner = Runner(database)
     for part in (people, projects, members, reports, videos, tracks, reviews, agreement, bouts, uploads, marks, jobs):
         app.include_router(part.router)

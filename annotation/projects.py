@@ -14,8 +14,7 @@ from annotation.database import Database
 from annotation.tables import Invitation, Project, User, Video
 from data_prep import dataset as datasets
 from data_prep import video as videos
-from data_prep.errors import InputError, warn
-from data_prep.progress import Progress
+from data_prep.errors import InputError
 from data_prep.transfer import checking
 
 HOURS = 24  # that an administrator's invitation holds
@@ -23,42 +22,41 @@ HOURS = 24  # that an administrator's invitation holds
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#8A8A8A")
 
 
-def bring_in(database: Database, given: Sequence[str | Path], quiet: bool) -> None:
-    """Make a project of each dataset that is none yet, and bring its videos up to date.
-
-    A video that cannot be read is left out with a warning. Raises InputError for a dataset that is wrong, or two of
-    the same name.
-    """
+def make(database: Database, given: Sequence[str | Path]) -> list[Path]:
+    """Make a project of each dataset that is none yet; returns their folders. Raises InputError for a dataset that is
+    wrong, or two of the same name."""
+    out = []
     for path in given:
         folder = Path(path).resolve()
         dataset = datasets.open_dataset(folder)
         with database.writing() as session:
-            project = session.scalar(select(Project).where(Project.folder == str(folder)))
-            if project is None:
+            if session.scalar(select(Project).where(Project.folder == str(folder))) is None:
                 taken = session.scalar(select(Project).where(Project.name == folder.name))
                 if taken is not None:
                     raise InputError(f"{path}: there is another project of the name {folder.name!r}, {taken.folder}")
-                project = Project(name=folder.name, folder=str(folder), behaviours=behaviours(dataset.classes))
-                session.add(project)
-                session.flush()
-            number = project.id
-            known = {one.stem: one.bytes for one in session.scalars(select(Video).where(Video.project_id == number))}
-        new = [
-            file
-            for stem, file in dataset.videos.items()
-            if known.get(stem) != file.stat().st_size or not footage.times_file(folder, stem).is_file()
-        ]
-        with Progress(len(new), "videos", f"{folder.name}: checking", quiet) as progress:
-            for file in new:
-                try:
-                    register(database, number, folder, file)
-                except InputError as error:
-                    warn(str(error))
-                progress.update()
+                session.add(Project(name=folder.name, folder=str(folder), behaviours=behaviours(dataset.classes)))
+        out.append(folder)
+    return out
 
 
-def made_in(database: Database, parent: Path) -> list[Path]:
-    """The folders of the projects that were made in a folder and have videos."""
+def unknown(database: Database, folder: Path) -> tuple[int, list[Path]]:
+    """A dataset's project, and the videos that are new in it or have changed. Raises InputError where the dataset is
+    wrong."""
+    there = datasets.open_dataset(folder).videos
+    with database.reading() as session:
+        number = session.scalars(select(Project.id).where(Project.folder == str(folder))).one()
+        known = {one.stem: one.bytes for one in session.scalars(select(Video).where(Video.project_id == number))}
+    return number, [
+        file
+        for stem, file in there.items()
+        if known.get(stem) != file.stat().st_size or not footage.times_file(folder, stem).is_file()
+    ]
+
+
+def made_in(database: Database, parent: Path | None) -> list[Path]:
+    """The folders of the projects that were made in a folder, where there is one, and have videos."""
+    if parent is None:
+        return []
     with database.reading() as session:
         folders = [Path(folder) for folder in session.scalars(select(Project.folder).order_by(Project.id))]
     return [one for one in folders if one.parent == parent and any((one / "videos").glob("*"))]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from annotation import footage, models, projects, uploads
 from annotation.database import Database
+from annotation.intake import Intake
 from data_prep import dataset as datasets
 from data_prep.errors import InputError, warn
 
+PATIENCE = 5.0  # seconds that the first look at the videos is waited for
 GRACE = 3  # seconds that answers have to end: a video that a browser plays would keep the server for hours
 
 
@@ -41,9 +43,11 @@ def serve(
         )
         return 0
     uploads.remove_partial(projects.folders(database))
-    known = {Path(one).resolve() for one in given}
-    made = [one for one in projects.made_in(database, parent) if one not in known] if parent else []
-    projects.bring_in(database, [*given, *made], quiet)
+    known = projects.make(database, given)
+    intake = Intake(database, lambda: dict.fromkeys([*known, *projects.made_in(database, parent)]), quiet)
+    intake.start()
+    # A small dataset is ready when its address is told; a large one is checked while people look at the rest.
+    intake.first.wait(None if predictions else PATIENCE)
     if predictions:
         taken = models.bring_in(database, Path(predictions))
         if not quiet:
@@ -56,7 +60,7 @@ def serve(
         print(f"{address}/#invitation={secret}   (the first person; once, within {projects.HOURS} hours)", flush=True)
     elif not quiet:
         print(f"{address}   (stop with Ctrl-C)", flush=True)
-    app = make_app(database, parent, int(most_gb * 2**30))
+    app = make_app(database, parent, int(most_gb * 2**30), intake)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, HTTPException, Path, Request
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -55,9 +55,11 @@ def projects(person: PersonOf, database: DatabaseOf) -> list[dict[str, Any]]:
 
 
 @router.get("/{project_id}")
-def project(project_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
-    """A project with its videos, one's assignments, how many labellings are in which state, and the video to annotate
-    next: that of which a model is least sure."""
+def project(project_id: Id, person: PersonOf, database: DatabaseOf, request: Request) -> dict[str, Any]:
+    """A project with its videos, one's assignments, how many labellings are in which state, the video to annotate
+    next: that of which a model is least sure; and the names of files that are being checked, or cannot be used and
+    why."""
+    intake = request.app.state.intake
     with database.reading() as session:
         found = project_for(session, person, project_id)
         role = role_of(session, person, project_id) or ""
@@ -65,6 +67,8 @@ def project(project_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str,
             **project_json(found, role),
             "videos": _videos(session, project_id, person, role),
             "next": [video for video, _ in models.least_sure(session, _all(session, project_id))][:1],
+            "checking": intake.checking.get(project_id, []),
+            "refused": intake.refused.get(project_id, {}),
         }
 
 

@@ -78,7 +78,7 @@ async def upload(
     try:
         await uploads.receive(request.stream(), partial, int(request.headers.get("Content-Length", "0")))
         return await run_in_threadpool(
-            _take, request.app.state.checking, database, project_id, folder, partial, stem + ending
+            _take, request.app.state.intake.turn, database, project_id, folder, partial, stem + ending
         )
     except InputError as error:
         raise HTTPException(422, str(error)) from None

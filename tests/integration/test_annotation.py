@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tiny
+import tiny_lab
 from fastapi.testclient import TestClient
 
 from annotation import models, projects
@@ -50,7 +51,7 @@ class Lab:
             labels.unlink()
         self.folder = folder / "data"
         self.database = Database(url)
-        projects.bring_in(self.database, [self.folder], True)
+        tiny_lab.bring_in(self.database, self.folder)
         self.app = make_app(self.database)
         with self.database.writing() as session:
             secret = projects.admin_invitation(session)

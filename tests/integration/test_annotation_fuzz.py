@@ -7,6 +7,7 @@ import warnings
 import pytest
 import schemathesis
 import tiny
+import tiny_lab
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -22,7 +23,7 @@ def app(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     tiny.write_dataset(folder / "data", videos=1)
     database = Database(f"sqlite:///{folder / 'annotation.sqlite'}")
-    projects.bring_in(database, [folder / "data"], True)
+    tiny_lab.bring_in(database, folder / "data")
     made = make_app(database)
     with database.writing() as session:
         secret = projects.admin_invitation(session)

@@ -14,11 +14,12 @@ import httpx
 import numpy as np
 import pytest
 import tiny
+import tiny_lab
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 from test_annotation import PASSWORD, Lab, put
 
-from annotation import apart, jobs, models, networks, processes, projects, training_set
+from annotation import apart, jobs, models, networks, processes, training_set
 from annotation.database import Database
 from annotation.runner import Runner
 from annotation.tables import MODEL, Job, Project, Track, User, Video
@@ -41,7 +42,7 @@ class Loop(Lab):
         super().__init__(folder, url)
         labels = np.repeat(np.arange(9) % 3, 10)
         tiny.write_video(self.folder / "videos" / "v2.mp4", labels, seed=2)
-        projects.bring_in(self.database, [self.folder], True)
+        tiny_lab.bring_in(self.database, self.folder)
 
     def accept(self, video):
         """A labelling of all frames of a video, all three classes in it, made, handed in and accepted."""
@@ -113,7 +114,7 @@ def test_accepted_labellings_become_a_model_and_the_third_video_is_predicted_and
     assert bouts[0]["start"] == 0 and bouts[-1]["stop"] == 90 and 0 < bouts[0]["confidence"] <= 1
     assert lab.admin.get("videos/1/tracks")[0]["kind"] != MODEL  # what is handed in needs no prediction
     assert lab.admin.get("projects/1")["next"] == [3]
-    projects.bring_in(lab.database, [lab.folder], True)  # what was prepared and trained is no video
+    tiny_lab.bring_in(lab.database, lab.folder)  # what was prepared and trained is no video
     assert [one["name"] for one in lab.admin.get("projects/1")["videos"]] == ["v0", "v1", "v2"]
 
 
@@ -233,7 +234,7 @@ def test_a_server_that_is_killed_or_ended_leaves_no_training_behind(tmp_path):
 def test_predictions_come_into_the_right_project(small, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(small.folder, other)
-    projects.bring_in(small.database, [other], True)
+    tiny_lab.bring_in(small.database, other)
     shares = np.tile([0.6, 0.3, 0.1], (90, 1))
     predictions.write(tmp_path / "out" / "v0" / "predictions.csv", range(90), np.arange(90) / 30, shares, tiny.CLASSES)
     models.bring_in(small.database, tmp_path / "out", 2)
