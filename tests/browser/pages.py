@@ -10,7 +10,8 @@ CLASSES = ("walk", "groom", "rest", "sniff")
 
 
 def joined(browser, link, name):
-    """A page of somebody who follows an invitation; what goes wrong in it fails the test."""
+    """A page of somebody who follows an invitation, or signs in at the server's address; what goes wrong in it fails
+    the test."""
     page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))

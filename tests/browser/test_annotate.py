@@ -84,6 +84,13 @@ def test_from_the_first_key_to_the_datasets_labels(lab, browser):
         page.click("text=labels.csv")
     rows = list(csv.reader(io.StringIO(download.value.path().read_text())))
     assert rows[1 + 410] == ["410", "0", "0", "0", "0"] and rows[1 + 500] == ["500", "-1", "-1", "-1", "-1"]
+    # What was accepted trains a network.
+    page.goto(f"{lab.address}/#project/1")
+    page.get_by_label("Iterations").fill("4")
+    page.click("text=Only train")
+    until(page, "document.querySelector('.jobs td:nth-child(3)')?.textContent.startsWith('done')", 120)
+    (trained,) = page.locator(".jobs tbody tr").all_inner_texts()
+    assert "balanced accuracy" in trained and "videos it was trained on" in trained, trained
     assert page.faults == [] and other.faults == []
 
 

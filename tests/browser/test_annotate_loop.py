@@ -18,8 +18,8 @@ INVITE = """async (role) => {
   return (await api.post("projects/1/invitations", { role })).secret;
 }"""
 
-ALL_DONE = """
-[...document.querySelectorAll(".jobs td:nth-child(3)")].every((one) => one.textContent.startsWith("done"))"""
+STATES = """[...document.querySelectorAll(".jobs td:nth-child(3)")]"""
+ALL_DONE = STATES + """.every((one) => one.textContent.startsWith("done"))"""
 
 
 @pytest.fixture
@@ -45,11 +45,7 @@ def test_train_predict_and_on_to_the_next_video(lab, browser):
     until(page, "document.querySelectorAll('.jobs tbody tr').length === 2")
     page.locator(".jobs tbody tr").last.get_by_role("button", name="Log").click()
     page.wait_for_selector("text=$ ethocaffe train mini/shape_motion/cnn")
-    until(
-        page,
-        "[...document.querySelectorAll('.jobs td:nth-child(3)')].every((one) => one.textContent.startsWith('done'))",
-        90,
-    )
+    until(page, ALL_DONE, 90)
     predicted, trained, log = rows(page)
     assert "train mini/shape_motion/cnn, 6 iterations" in trained
     assert re.search(r"balanced accuracy [\d.]+ %, measured on v1, held out", trained)
