@@ -1,3 +1,5 @@
+import { node } from "./dom.js";
+
 // The keys, in one table: what is pressed, what is done, and what `?` says of it.
 export const KEYS = [
   [" ", "play", "play and stop"],
@@ -60,15 +62,9 @@ export function keyOf(event) {
 }
 
 export function fillKeys(dialog, lanes) {
-  const row = (key, what) => {
-    const made = document.createElement("tr");
-    made.append(document.createElement("td"), document.createElement("td"));
-    made.firstChild.append(Object.assign(document.createElement("kbd"), { textContent: NAMES[key] ?? key }));
-    made.lastChild.textContent = what;
-    return made;
-  };
-  const table = document.createElement("table");
-  table.append(...lanes.filter((lane) => lane.key).map((lane) => row(lane.key, `${lane.title}: start, and stop`)), ...KEYS.filter((one) => one[2]).map(([key, , what]) => row(key, what)));
-  const close = Object.assign(document.createElement("button"), { textContent: "Close", onclick: () => dialog.close() });
-  dialog.replaceChildren(Object.assign(document.createElement("h1"), { textContent: "Keys" }), table, close);
+  const row = (key, what) => node("tr", {}, node("td", {}, node("kbd", { textContent: NAMES[key] ?? key })), node("td", { textContent: what }));
+  const rows = [...lanes.filter((lane) => lane.key).map((lane) => row(lane.key, `${lane.title}: start, and stop`)), ...KEYS.filter((one) => one[2]).map(([key, , what]) => row(key, what))];
+  const half = Math.ceil(rows.length / 2), table = (some) => node("table", {}, node("tbody", {}, ...some));
+  const close = node("button", { textContent: "Close", onclick: () => dialog.close() });
+  dialog.replaceChildren(node("div", { className: "head" }, node("h1", { textContent: "Keys" }), close), node("div", { className: "halves" }, table(rows.slice(0, half)), table(rows.slice(half))));
 }

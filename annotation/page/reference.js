@@ -28,7 +28,7 @@ function operation(path, method, one, schemas) {
   const table = node("table", {}, node("thead", {}, node("tr", {}, ...["Given", "", "What it is", ""].map((text) => node("th", { textContent: text })))), node("tbody", {}, ...rows));
   return node("details", { className: "operation" },
     node("summary", {}, node("code", { textContent: `${method.toUpperCase()} ${path}` }), ` ${(one.description ?? one.summary ?? "").split(/\.\s/)[0].replace(/\.$/, "")}`),
-    node("p", { textContent: one.description ?? "" }), ...(rows.length ? [table] : []));
+    ...(/\.\s/.test(one.description ?? "") ? [node("p", { textContent: one.description })] : []), ...(rows.length ? [table] : []));
 }
 
 function row(name, required, kind, told) {

@@ -63,7 +63,10 @@ export class Timeline {
   #paint() {
     const { canvas, context: pen } = this;
     const tall = `${this.bottom + DIFFERS + 4}px`;
-    if (canvas.style.height !== tall) canvas.style.height = tall;
+    if (canvas.style.height !== tall) {
+      canvas.style.height = tall;
+      canvas.closest(".editor")?.style.setProperty("--timeline", tall); // what it leaves is the video's
+    }
     const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
     this.width = width;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
