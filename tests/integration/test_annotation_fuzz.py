@@ -1,9 +1,14 @@
-"""The annotation server's API fuzzed from its own OpenAPI document: whatever is asked, it never fails (no 5xx)."""
+"""The annotation server's API fuzzed from its own OpenAPI document: whatever is asked, it never fails (no 5xx).
+
+With more examples than in CI: FUZZ_EXAMPLES=500 python -m pytest tests/integration/test_annotation_fuzz.py
+"""
 
 from __future__ import annotations
 
+import os
 import warnings
 
+import postgresql
 import pytest
 import schemathesis
 import tiny
@@ -15,14 +20,17 @@ from annotation import projects
 from annotation.app import make_app
 from annotation.database import Database
 
-EXAMPLES = 40  # of each operation
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20"))  # of each operation, on each database
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def app(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     tiny.write_dataset(folder / "data", videos=1)
-    database = Database(f"sqlite:///{folder / 'annotation.sqlite'}")
+    if request.param == "sqlite":
+        database = Database(f"sqlite:///{folder / 'annotation.sqlite'}")
+    else:
+        database = Database(postgresql.new_database(request.getfixturevalue("postgresql_server"), "fuzz"))
     tiny_lab.bring_in(database, folder / "data")
     made = make_app(database)
     with database.writing() as session:
