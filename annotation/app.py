@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.database import Database
 from annotation.intake import Intake
+from annotation.people import person_of
 from annotation.routes import (
     agreement,
     bouts,
@@ -38,6 +39,7 @@ from annotation.runner import Runner
 from annotation.secrets import Brake
 
 MOST_BYTES = 34 << 20  # of a request: a file of annotations, and no more
+ANYBODY = 256 << 10  # bytes that are read before it is asked who they are from
 MOST_OF_A_VIDEO = 4 << 30
 UPLOAD = re.compile(r"/api/projects/\d+/videos")  # the one path on which more may come
 VERSION = "1"  # of the API: another one where a program that used it would have to change
@@ -118,7 +120,8 @@ class Rules:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await (_too_large(Request(scope)) or self.app)(scope, receive, told)
+        request = Request(scope)
+        await (_too_large(request) or await _a_strangers(request) or self.app)(scope, receive, told)
 
 
 @asynccontextmanager
@@ -139,4 +142,16 @@ def _too_large(request: Request) -> Response | None:
     most = request.app.state.most_of_a_video if UPLOAD.fullmatch(request.url.path) else MOST_BYTES
     if int(length) > most:
         return JSONResponse({"detail": f"at most {most >> 20} MB at once"}, 413)
+    return None
+
+
+async def _a_strangers(request: Request) -> Response | None:
+    """The refusal of a long request from nobody that is known: taken apart, it would need many times its size."""
+    length = request.headers.get("Content-Length", "")
+    if not length.isdecimal() or int(length) <= ANYBODY:
+        return None
+    try:
+        await run_in_threadpool(person_of, request, request.app.state.database)
+    except HTTPException as error:
+        return JSONResponse({"detail": error.detail}, error.status_code)
     return None
