@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import time
 from collections import deque
+from collections.abc import Sequence
 from threading import Lock
 
 from argon2 import PasswordHasher
@@ -43,23 +44,36 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class Wait(Exception):
+    """Too many wrong passwords came. seconds: until another one is looked at."""
+
+    def __init__(self, seconds: float):
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 class Brake:
     """Slows down who guesses passwords. In memory: a restart forgives."""
 
     def __init__(self) -> None:
         self._failures: dict[str, deque[float]] = {}
-        self._lock = Lock()
+        self._turn = Lock()
 
-    def wait(self, who: str) -> float:
-        """Seconds that `who` has to wait before another try."""
-        with self._lock:
-            found = self._recent(who)
-            return found[0] + WINDOW - time.monotonic() if len(found) >= FAILURES else 0.0
+    def is_password(self, who: Sequence[str], stored: str | None, given: str) -> bool:
+        """Whether a password is the one, for a name and an address. One after the other, since of many at the same
+        moment none would be counted yet, and each takes 64 MB. Raises Wait."""
+        with self._turn:
+            wait = max(self._wait(one) for one in who)
+            if wait > 0:
+                raise Wait(wait)
+            right = is_password(stored, given)
+            for one in () if right else who:
+                self._recent(one).append(time.monotonic())
+            return right
 
-    def failed(self, who: str) -> None:
-        """`who` gave a wrong password."""
-        with self._lock:
-            self._recent(who).append(time.monotonic())
+    def _wait(self, who: str) -> float:
+        found = self._recent(who)
+        return found[0] + WINDOW - time.monotonic() if len(found) >= FAILURES else 0.0
 
     def _recent(self, who: str) -> deque[float]:
         now = time.monotonic()

@@ -69,7 +69,7 @@ def withdraw(
     """Make an invitation that nobody has used let nobody in."""
     with database.writing() as session:
         project_for(session, person, project_id, "manager")
-        found = session.get(Invitation, invitation) if invitation.isalnum() else None
+        found = session.get(Invitation, invitation, with_for_update=True) if invitation.isalnum() else None
         if found is None or found.project_id != project_id or found.used_by is not None:
             raise HTTPException(404, "there is no such invitation, or it is used")
         session.delete(found)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from annotation import secrets
 from annotation.people import COOKIE, DAYS, DatabaseOf, PersonOf
-from annotation.tables import Invitation, Login, Member, Token, User
+from annotation.tables import ROLES, Invitation, Login, Member, Token, User
 
 router = APIRouter(prefix="/api", tags=["people"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
@@ -42,16 +42,9 @@ class TokenBody(BaseModel):
 @router.post("/sign-in")
 def sign_in(body: Credentials, request: Request, response: Response, database: DatabaseOf) -> dict[str, Any]:
     """Sign a browser in. 429 after several wrong passwords within a minute."""
-    brake = request.app.state.brake
-    keys = [f"name {body.name.casefold()}", f"address {request.client.host if request.client else ''}"]
-    wait = max(brake.wait(key) for key in keys)
-    if wait > 0:
-        raise HTTPException(429, "too many wrong passwords; wait a minute", {"Retry-After": str(int(wait) + 1)})
     with database.reading() as session:
         user = session.scalar(select(User).where(User.name == body.name))
-    if not secrets.is_password(user.password if user else None, body.password) or user is None:
-        for key in keys:
-            brake.failed(key)
+    if not _is_theirs(request, user, body) or user is None:
         raise HTTPException(401, "wrong name or password")
     with database.writing() as session:
         return _signed_in(session, user, request, response)
@@ -60,21 +53,24 @@ def sign_in(body: Credentials, request: Request, response: Response, database: D
 @router.post("/join", status_code=201)
 def join(body: Joining, request: Request, response: Response, database: DatabaseOf) -> dict[str, Any]:
     """Use an invitation: a new person, or one who gives their own password, is let in."""
+    digest = secrets.digest(body.invitation)
+    with database.reading() as session:
+        _open(session.get(Invitation, digest))
+        known = session.scalar(select(User).where(User.name == body.name))
+    # Not below, where others would wait for it.
+    if known is not None and not _is_theirs(request, known, body):
+        raise HTTPException(409, "this name is taken; choose another one, or give its password")
+    hashed = _new_password(body) if known is None else known.password
     with database.writing() as session:
-        invitation = session.get(Invitation, secrets.digest(body.invitation))
-        if invitation is None or invitation.used_by is not None or invitation.expires < time.time():
-            raise HTTPException(403, "this invitation is not known, used, or too old; ask for another one")
-        user = session.scalar(select(User).where(User.name == body.name))
-        if user is not None and not secrets.is_password(user.password, body.password):
-            raise HTTPException(409, "this name is taken; choose another one, or give its password")
-        if user is None:
-            user = User(name=body.name, password=secrets.hash_password(body.password), admin=False)
-            session.add(user)
-            session.flush()
+        invitation = _open(session.get(Invitation, digest, with_for_update=True))  # so that of two at once one waits
+        user = session.get(User, known.id) if known else User(name=body.name, password=hashed, admin=False)
+        assert user is not None  # nobody is ever removed
+        session.add(user)
+        _flush(session)
         if invitation.project_id is None:
             user.admin = True
-        elif session.get(Member, (invitation.project_id, user.id)) is None:
-            session.add(Member(project_id=invitation.project_id, user_id=user.id, role=invitation.role))
+        else:
+            _let_in(session, invitation.project_id, user.id, invitation.role)
         invitation.used_by = user.id
         return _signed_in(session, user, request, response)
 
@@ -123,15 +119,50 @@ def remove_token(token_id: Id, person: PersonOf, database: DatabaseOf) -> None:
         session.delete(found)
 
 
+def _open(invitation: Invitation | None) -> Invitation:
+    if invitation is None or invitation.used_by is not None or invitation.expires < time.time():
+        raise HTTPException(403, "this invitation is not known, used, or too old; ask for another one")
+    return invitation
+
+
+def _let_in(session: Session, project_id: int, user_id: int, role: str) -> None:
+    """Make somebody a member; who is one already keeps the higher role."""
+    member = session.get(Member, (project_id, user_id))
+    if member is None:
+        session.add(Member(project_id=project_id, user_id=user_id, role=role))
+    elif ROLES.index(role) > ROLES.index(member.role):
+        member.role = role
+
+
+def _is_theirs(request: Request, user: User | None, body: Credentials) -> bool:
+    """Whether a password is that of the person of this name. 429 after several wrong ones within a minute."""
+    keys = [f"name {body.name.casefold()}", f"address {request.client.host if request.client else ''}"]
+    try:
+        return request.app.state.brake.is_password(keys, user.password if user else None, body.password)
+    except secrets.Wait as wait:
+        after = {"Retry-After": str(int(wait.seconds) + 1)}
+        raise HTTPException(429, "too many wrong passwords; wait a minute", after) from None
+
+
+def _new_password(body: Joining) -> str:
+    """The hash of a new person's password. 422 for a name that looks like another one."""
+    if body.name != " ".join(body.name.split()) or not body.name.isprintable():
+        raise HTTPException(422, "a name has single spaces inside of it alone, and no signs that cannot be seen")
+    return secrets.hash_password(body.password)
+
+
+def _flush(session: Session) -> None:
+    try:
+        session.flush()
+    except IntegrityError:
+        raise HTTPException(409, "somebody else just took this name") from None
+
+
 def _signed_in(session: Session, user: User, request: Request, response: Response) -> dict[str, Any]:
     secret, csrf, now = secrets.new_secret(), secrets.new_secret(), time.time()
     session.execute(delete(Login).where(Login.expires < now))
     login = Login(digest=secrets.digest(secret), user_id=user.id, csrf=csrf, expires=now + DAYS * 86400)
     session.add(login)
-    try:
-        session.flush()
-    except IntegrityError:
-        raise HTTPException(409, "somebody else just took this name") from None
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, secret, DAYS * 86400, path="/", httponly=True, samesite="strict", secure=secure)
     return _about(user.id, user.name, user.admin, csrf)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from fastapi.testclient import TestClient
-from test_annotation import lab  # noqa: F401
+from test_annotation import PASSWORD, Person, lab  # noqa: F401
+
+from annotation import secrets
 
 
 def test_of_strangers_nothing_long_is_taken_apart(lab):  # noqa: F811
@@ -15,3 +19,44 @@ def test_of_strangers_nothing_long_is_taken_apart(lab):  # noqa: F811
     assert lab.admin.http.post(f"/api/tracks/{track}/edits", content=long).status_code == 422
     lab.admin.http.headers.pop("X-CSRF-Token")
     assert lab.admin.http.post(f"/api/tracks/{track}/edits", content=long).status_code == 403
+
+
+def many(app, path, bodies):
+    """The answers' statuses to requests that come at the same moment."""
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        ask = [pool.submit(TestClient(app).post, f"/api/{path}", json=body) for body in bodies]
+    return sorted(one.result().status_code for one in ask)
+
+
+def invitation(lab):  # noqa: F811
+    return lab.admin.post("projects/1/invitations", {}, 201)["secret"]
+
+
+def test_of_many_who_use_an_invitation_at_once_one_comes_in(lab):  # noqa: F811
+    secret = invitation(lab)
+    bodies = [{"name": f"p{number}", "password": PASSWORD, "invitation": secret} for number in range(8)]
+    assert many(lab.app, "join", bodies) == [201, *[403] * 7]
+    assert len(lab.admin.get("projects/1/members")) == 1
+
+
+def test_neither_many_at_once_nor_an_invitation_make_guessing_faster(lab):  # noqa: F811
+    guesses = [{"name": "ada", "password": f"a long guess {number}"} for number in range(12)]
+    assert many(lab.app, "sign-in", guesses) == [401] * 5 + [429] * 7
+    lab.app.state.brake = secrets.Brake()
+    secret = invitation(lab)
+    assert many(lab.app, "join", [{**one, "invitation": secret} for one in guesses]) == [409] * 5 + [429] * 7
+
+
+def test_nobody_takes_a_name_that_looks_like_anothers(lab):  # noqa: F811
+    secret = invitation(lab)
+    for name in ("ada ", " ada", "a\u200bda", "a\u202eda", "a\u00adda", "ada\u00a0b", "a  da"):
+        body = {"name": name, "password": PASSWORD, "invitation": secret}
+        assert TestClient(lab.app).post("/api/join", json=body).status_code == 422, name
+    Person(lab.app, "Ada Žižek 李", secret)
+
+
+def test_a_member_who_follows_an_invitation_to_a_higher_role_has_it(lab):  # noqa: F811
+    lab.invited("ann", "annotator")
+    lab.invited("ann", "expert")
+    lab.invited("ann", "annotator")
+    assert [one["role"] for one in lab.admin.get("projects/1/members")] == ["expert"]
