@@ -121,20 +121,26 @@ def track_for(
 
 
 def may_see(session: Session, person: Person, track: Track, role: str) -> bool:
-    """Own labellings always; others' unless one's assignment to that video is blind and not handed in."""
+    """Own labellings always. Others' by one's role, and none while one's assignment to that video is blind and not
+    handed in."""
     if track.author_id == person.id:
         return True
-    blind = session.scalar(
-        select(Assignment.blind).where(Assignment.video_id == track.video_id, Assignment.user_id == person.id)
-    )
-    if not blind:
-        return track.kind == MODEL or role != "annotator" or track.state == "accepted"
+    if role == ROLES[0] and track.kind != MODEL and track.state != "accepted":
+        return False
+    if not is_blind(session, person, track.video_id):
+        return True
     own = session.scalar(
         select(Track.state).where(
             Track.video_id == track.video_id, Track.author_id == person.id, Track.kind == PERSON
         )
     )
     return own is not None and own != "draft"
+
+
+def is_blind(session: Session, person: Person, video_id: int) -> bool:
+    """Whether somebody is to annotate a video without seeing others' labels."""
+    assigned = select(Assignment.blind).where(Assignment.video_id == video_id, Assignment.user_id == person.id)
+    return bool(session.scalar(assigned))
 
 
 def hidden_videos(session: Session, person: Person, project_id: int) -> list[int]:

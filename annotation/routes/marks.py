@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import or_, select
 
 from annotation import edits, footage, mark_edits, secrets
-from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
+from annotation.people import DatabaseOf, Person, PersonOf, hidden_videos, project_for, track_for
 from annotation.routes.tracks import MOST_BYTES, must_be_open
 from annotation.tables import Mark, Track, Video
 from data_prep import mark_files
@@ -68,12 +68,14 @@ def _take(database: Any, person: Person, track_id: int, content: bytes) -> dict[
 
 @router.get("/projects/{project_id}/mark-names")
 def names(project_id: Id, person: PersonOf, database: DatabaseOf) -> list[str]:
-    """What boxes and points are called in one's own labellings of a project and in the accepted ones."""
+    """What boxes and points are called in one's own labellings of a project and in the accepted ones that one may
+    see."""
     with database.reading() as session:
         project_for(session, person, project_id)
+        accepted = (Track.state == "accepted") & Video.id.notin_(hidden_videos(session, person, project_id))
         found = session.scalars(
             select(Mark.name).distinct().join(Track, Track.id == Mark.track_id).join(Video, Video.id == Track.video_id)
-            .where(Video.project_id == project_id, or_(Track.author_id == person.id, Track.state == "accepted"))
+            .where(Video.project_id == project_id, or_(Track.author_id == person.id, accepted))
             .order_by(Mark.name).limit(MOST_NAMES)
         )  # fmt: skip
         return list(found)

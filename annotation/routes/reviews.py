@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from annotation import models
-from annotation.people import DatabaseOf, Person, PersonOf, project_for, track_for
+from annotation.people import DatabaseOf, Person, PersonOf, is_blind, project_for, track_for
 from annotation.routes.tracks import labels_of, track_json
 from annotation.tables import CONSENSUS, Edit, Project, Track
 
@@ -58,6 +58,9 @@ def _allowed(session: Session, found: Track, project: Project, person: Person, s
     if state not in ("accepted", "returned"):
         if found.author_id != person.id:
             raise HTTPException(403, "only its author hands a labelling in or takes it back")
+        if state == "draft" and found.state == "submitted" and is_blind(session, person, found.video_id):
+            raise HTTPException(409, "this was to be labelled blindly, and you may have seen others' labels since you "
+                                     "handed it in; ask an expert to return it")  # fmt: skip
         return BY_AUTHOR[state]
     project_for(session, person, project.id, "expert")
     if found.author_id == person.id and found.kind == CONSENSUS:

@@ -191,6 +191,32 @@ def test_blind_annotators_see_nobody_elses_labels_until_they_hand_in(lab):
     ann.get(f"tracks/{tracks['eve']}", 404)
 
 
+def test_who_handed_in_blindly_sees_what_a_role_may_and_cannot_change_it_any_more(lab):
+    ann, bob, eve = lab.invited("ann", "annotator"), lab.invited("bob", "annotator"), lab.invited("eve", "expert")
+    people = {one["name"]: one["id"] for one in ann.get("projects/1/members")}
+    lab.admin.post("projects/1/assignments", {"video": 1, "user": people["ann"], "blind": True}, 201)
+    box = {"edit": "m", "action": "mark",
+           "mark": {"id": "m", "name": "nose", "kind": "point", "keyframes": [[0, 1, 1]]}}  # fmt: skip
+    tracks = {}
+    for person, name in ((ann, "ann"), (bob, "bob"), (eve, "eve")):
+        tracks[name] = person.post("videos/1/tracks", status=201)["id"]
+        person.post(f"tracks/{tracks[name]}/edits", {"edits": [put("a", "down", 0, 9)]})
+    bob.post(f"tracks/{tracks['bob']}/edits", {"edits": [box]})
+    bob.post(f"tracks/{tracks['bob']}/state", {"state": "submitted"})
+    bob.post(f"tracks/{tracks['bob']}/state", {"state": "draft"})  # not blind: he may
+    bob.post(f"tracks/{tracks['bob']}/state", {"state": "submitted"})
+    eve.post(f"tracks/{tracks['bob']}/state", {"state": "accepted"})
+    ann.get(f"tracks/{tracks['bob']}", 404)
+    assert ann.get("projects/1/mark-names") == []
+    ann.post(f"tracks/{tracks['ann']}/state", {"state": "submitted"})
+    assert {one["author"] for one in ann.get("videos/1/tracks")} == {"ann", "bob"}  # eve's is a draft
+    ann.get(f"tracks/{tracks['eve']}", 404)
+    assert ann.get("projects/1/mark-names") == ["nose"]
+    ann.post(f"tracks/{tracks['ann']}/state", {"state": "draft"}, 409)
+    eve.post(f"tracks/{tracks['ann']}/state", {"state": "returned"})
+    ann.post(f"tracks/{tracks['ann']}/edits", {"edits": [put("a", "down", 0, 10)]})
+
+
 ROLES = {  # what a role may not do; everything else is open to all members
     "annotator": {
         ("patch", "/api/projects/1"), ("post", "/api/projects/1/invitations"), ("put", "/api/projects/1/members/1"),
