@@ -46,7 +46,10 @@ def export(session: Session, track: Track, video: Video, project: Project, kind:
     ending = chosen.extensions[0] if chosen.extensions else ""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{video.stem}{ending}"
-        formats.write(file, [as_annotation(session, track, video, project)], kind)
+        try:
+            formats.write(file, [as_annotation(session, track, video, project)], kind)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{folder}/", "")) from None
         return file.read_bytes(), ending
 
 
@@ -56,7 +59,10 @@ def read(content: bytes, name: str, video: Video, project: Project) -> Annotatio
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"given{Path(name).suffix[:10]}"
         file.write_bytes(content)
-        found = formats.read(file, formats.Known(timelines={video.stem: timeline, "given": timeline}))
+        try:
+            found = formats.read(file, formats.Known(timelines={video.stem: timeline, "given": timeline}))
+        except InputError as error:  # the file's name here says nothing to whoever sent it
+            raise InputError(str(error).replace(str(file), name)) from None
     ours = [one for one in found if one.stem == video.stem] or found
     if len(ours) != 1:
         raise InputError(f"{name}: holds {len(ours)} annotations, none of them named {video.stem!r}")

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import models
+from annotation import models, taking
 from annotation.people import DatabaseOf, Person, PersonOf, is_blind, project_for, track_for
 from annotation.routes.tracks import labels_of, track_json
-from annotation.tables import CONSENSUS, Edit, Project, Track
+from annotation.tables import CONSENSUS, Bout, Edit, Project, Track, Video
 
 router = APIRouter(prefix="/api", tags=["labellings"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
@@ -39,6 +40,10 @@ def change_state(track_id: Id, body: StateBody, person: PersonOf, database: Data
         allowed = _allowed(session, found, project, person, body.state)
         if found.state not in allowed:
             raise HTTPException(409, f"this labelling is {found.state}, so it cannot become {body.state}")
+        if project.exclusive and body.state in ("submitted", "accepted"):
+            _must_be_one_at_a_time(session, found)
+        # So that of two of a video that are accepted at once one comes after the other.
+        session.execute(select(Video.id).where(Video.id == video.id).with_for_update())
         labels = labels_of(session, video.id)
         before, found.state, found.updated = found.state, body.state, time.time()
         after = {"state": body.state, **({"reason": body.reason} if body.reason and body.state == "returned" else {})}
@@ -68,6 +73,14 @@ def _allowed(session: Session, found: Track, project: Project, person: Person, s
     if found.author_id == person.id and not person.admin:
         raise HTTPException(403, "somebody else reviews a labelling, not its author")
     return BY_REVIEWER
+
+
+def _must_be_one_at_a_time(session: Session, track: Track) -> None:
+    """409 where behaviours are at once, which no page makes but a program may: such frames would have no label."""
+    bouts = session.execute(select(Bout.behaviour, Bout.start, Bout.stop).where(Bout.track_id == track.id))
+    at_once = taking.first_at_once((behaviour, start, stop) for behaviour, start, stop in bouts)
+    if at_once:
+        raise HTTPException(409, f"there are {at_once}; this project has one behaviour at a time: paint over one")
 
 
 def _note(session: Session, track: Track, person: Person, action: str, before: Any, after: Any) -> None:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import edits, exports, mark_edits, secrets
+from annotation import edits, exports, mark_edits, secrets, taking
 from annotation.people import DatabaseOf, Person, PersonOf, track_for
 from annotation.tables import Bout, Edit, Mark, Track, User
 from data_prep import formats
@@ -112,7 +112,8 @@ async def take(
     name: Annotated[str, Query(max_length=200)] = "given.csv",
 ) -> dict[str, Any]:
     """Put a file's bouts, and boxes and points where it has some, into one's own labelling, as drafts: of any format
-    that `ethocaffe convert` reads. The body is the file; `name` its name, whose ending may say what it is."""
+    that `ethocaffe convert` reads. Bouts that are there give way, as where somebody paints. The body is the file;
+    `name` its name, whose ending may say what it is."""
     content = bytearray()
     async for piece in request.stream():
         content += piece
@@ -125,26 +126,11 @@ def _take(database: Any, person: Person, track_id: int, content: bytes, name: st
     with database.writing() as session:
         found, video, project = track_for(session, person, track_id, locked=True)
         must_be_open(found, person)
-        mark = secrets.new_secret()[:8]
         try:
             given = exports.read(content, name, video, project)
-            changes: list[Any] = mark_edits.of_file(given.marks, video, f"m{mark}")
+            changes = taking.changes(session, found, video, project, given, secrets.new_secret()[:8])
         except InputError as error:
             raise HTTPException(422, str(error)) from None
-        changes += [
-            edits.Put(
-                edit=f"i{mark}-{index}",
-                action="put",
-                bout=edits.BoutBody(
-                    id=f"i{mark}-{index}", behaviour=one.behaviour, start=one.start, stop=one.stop,
-                    comment=one.comment[:2000], confidence=one.confidence,
-                ),
-            )
-            for index, one in enumerate(given.bouts)
-        ]  # fmt: skip
-        spans = [*((start, stop) for start, stop in found.annotated), *given.annotated]
-        if spans:
-            changes.append(edits.Annotated_(edit=f"i{mark}-spans", action="annotated", spans=spans))
         version = edits.apply(session, found, video, project, person.id, changes) if changes else found.version
         return {"version": version, "bouts": len(given.bouts), "marks": len(given.marks)}
 
