@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +37,7 @@ from annotation.routes import (
 )
 from annotation.runner import Runner
 from annotation.secrets import Brake
+from data_prep.errors import warn
 
 MOST_BYTES = 34 << 20  # of a request: a file of annotations, and no more
 ANYBODY = 256 << 10  # bytes that are read before it is asked who they are from
@@ -94,6 +95,17 @@ def make_app(
     @app.exception_handler(DataError)
     async def unstorable(request: Request, error: DataError) -> JSONResponse:
         return JSONResponse({"detail": "a text or a number in it is one that the database cannot hold"}, 422)
+
+    @app.exception_handler(OSError)
+    async def unwritable(request: Request, error: OSError) -> JSONResponse:
+        warn(f"{request.method} {request.url.path}: {error}")  # with the file's name, which is for whoever runs it
+        told = f"the server cannot keep it ({error.strerror or type(error).__name__}); tell whoever runs it"
+        return JSONResponse({"detail": told}, 507)
+
+    @app.exception_handler(OperationalError)
+    async def away(request: Request, error: OperationalError) -> JSONResponse:
+        warn(f"{request.method} {request.url.path}: {error.orig}")
+        return JSONResponse({"detail": "the database takes nothing now; tell whoever runs this server"}, 503)
 
     app.add_middleware(Rules)
     return app

@@ -21,6 +21,7 @@ router = APIRouter(prefix="/api", tags=["reports"])
 Id = Annotated[int, Path(ge=1, lt=2**31)]
 COLUMNS = ("project", "video", "track", "by", "kind", "state", "id", "behaviour", "start", "stop", "seconds",
            "confidence", "comment")  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how one begins in a spreadsheet
 PIECE = 1000  # rows that are read and sent at once
 
 
@@ -128,9 +129,14 @@ def _csv(database: Database, wanted: Select[Any]) -> Iterator[str]:
     writer.writeheader()
     with database.reading() as session:
         for count, row in enumerate(_rows(session, wanted), 1):
-            writer.writerow(row)
+            writer.writerow({name: _as_text(value) for name, value in row.items()})
             if count % PIECE == 0:
                 yield out.getvalue()
                 out.seek(0)
                 out.truncate()
     yield out.getvalue()
+
+
+def _as_text(value: Any) -> Any:
+    """A value that a spreadsheet does not take for a formula, which a comment of anybody's could be."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

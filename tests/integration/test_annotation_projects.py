@@ -176,3 +176,38 @@ def test_of_two_videos_of_one_name_at_the_same_moment_one_is_taken(open_lab):
         answers = list(pool.map(lambda name: send(open_lab.admin, name, content).status_code, ("new.mp4", "new.mov")))
     assert sorted(answers) == [201, 409]
     assert len(open_dataset(open_lab.folder).videos) == 3
+
+
+def test_minutes_per_minute_are_of_the_videos_handed_in(lab):  # noqa: F811
+    bob = lab.invited("bob", "expert")
+    for video, seconds, state in ((1, 60, "submitted"), (2, 30, None)):
+        track = bob.post(f"videos/{video}/tracks", status=201)["id"]
+        bob.post(f"tracks/{track}/edits", {"edits": [put("a", "down", 0, 9)]})
+        for _ in range(2):
+            bob.http.post(f"/api/videos/{video}/work", json={"seconds": seconds})
+        if state:
+            bob.post(f"tracks/{track}/state", {"state": state})
+    lab.admin.post("videos/1/tracks", status=201)  # looks at it
+    lab.admin.http.post("/api/videos/1/work", json={"seconds": 12})
+    ada, told = sorted(lab.admin.get("projects/1/progress"), key=lambda one: one["name"])
+    assert told["work_seconds"] == 180 and told["video_minutes"] == pytest.approx(90 / 30 / 60)
+    assert told["minutes_per_minute"] == pytest.approx(120 / (90 / 30))  # seconds of work per second of video 1
+    assert ada == {"user": 1, "name": "ada", "states": {}, "work_seconds": 12, "video_minutes": 0,
+                   "minutes_per_minute": None}  # fmt: skip
+
+
+def test_labels_that_cannot_be_written_are_said_and_nothing_is_accepted(lab):  # noqa: F811
+    ann = lab.invited("ann", "annotator")
+    track = ann.post("videos/1/tracks", status=201)["id"]
+    ann.post(f"tracks/{track}/edits", {"edits": [put("a", "down", 0, 9)]})
+    ann.post(f"tracks/{track}/state", {"state": "submitted"})
+    folder = lab.folder / "labels"
+    folder.rename(lab.folder / "away")
+    folder.write_text("in the way")
+    told = lab.admin.post(f"tracks/{track}/state", {"state": "accepted"}, 507)["detail"]
+    assert "cannot keep it" in told and str(lab.folder) not in told
+    assert ann.get(f"tracks/{track}")["state"] == "submitted"
+    folder.unlink()
+    (lab.folder / "away").rename(folder)
+    lab.admin.post(f"tracks/{track}/state", {"state": "accepted"})
+    assert (read_labels(folder / "v0.csv", tiny.CLASSES) == 2).sum() == 9

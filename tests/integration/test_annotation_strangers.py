@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi.testclient import TestClient
-from test_annotation import PASSWORD, Person, lab  # noqa: F401
+from test_annotation import PASSWORD, Person, lab, put  # noqa: F401
 
 from annotation import secrets
 
@@ -60,3 +62,14 @@ def test_a_member_who_follows_an_invitation_to_a_higher_role_has_it(lab):  # noq
     lab.invited("ann", "expert")
     lab.invited("ann", "annotator")
     assert [one["role"] for one in lab.admin.get("projects/1/members")] == ["expert"]
+
+
+def test_no_comment_is_a_formula_in_a_spreadsheet(lab):  # noqa: F811
+    track = lab.admin.post("videos/1/tracks", status=201)["id"]
+    for at, comment in enumerate(("=HYPERLINK(A1)", "+1", "-1", "@SUM(A1)", "\t=1", "1 = 1")):
+        edit = put(f"b{at}", "down", at, at + 1)
+        edit["bout"]["comment"] = comment
+        lab.admin.post(f"tracks/{track}/edits", {"edits": [edit]})
+    rows = list(csv.DictReader(io.StringIO(lab.admin.http.get("/api/bouts?as=csv").text)))
+    assert [one["comment"] for one in rows] == ["'=HYPERLINK(A1)", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "1 = 1"]
+    assert rows[3]["start"] == "3" and lab.admin.get("bouts")[0]["comment"] == "=HYPERLINK(A1)"
