@@ -79,9 +79,11 @@ Change = Annotated[Put | Delete | Annotated_ | PutMark | Unmark, Field(discrimin
 
 
 class Changes(BaseModel):
-    """A request's changes, in order."""
+    """A request's changes, in order. version: the labelling's on which they were made; null where that is all the
+    same."""
 
     edits: list[Change] = Field(min_length=1, max_length=50_000)
+    version: int | None = Field(None, ge=0, lt=2**31)
 
 
 class Place(NamedTuple):
@@ -95,10 +97,21 @@ class Place(NamedTuple):
     marks: dict[str, dict[str, Any]]
 
 
-def apply(session: Session, track: Track, video: Video, project: Project, user_id: int, changes: list[Any]) -> int:
-    """Apply changes that were not applied before; returns the labelling's version. 422 for one that cannot be."""
+def apply(
+    session: Session,
+    track: Track,
+    video: Video,
+    project: Project,
+    user_id: int,
+    changes: list[Any],
+    version: int | None = None,
+) -> int:
+    """Apply changes that were not applied before; returns the labelling's version. 422 for one that cannot be, 409
+    where other changes came since the version on which these were made."""
     connection = session.connection()
     known = _known(connection, track, [change.edit for change in changes])
+    if version is not None and track.version != version + len(known):
+        raise HTTPException(409, "this labelling was changed meanwhile, in another window or by a program")
     bouts = _there(connection, BOUTS, track, [one.bout.id if one.action == "put" else one.id
                                               for one in changes if one.action in ("put", "delete")])  # fmt: skip
     marks = _there(connection, MARKS, track, [one.mark.id if one.action == "mark" else one.id

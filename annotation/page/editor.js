@@ -36,18 +36,18 @@ export async function edit(main, crumbs, number, start = 0) {
   const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times, comparison };
   window.ethocaffe = view; // for whoever looks in from the browser's console, and for tests
 
-  async function open(track) {
+  async function open(track, found = null) {
     stopPainting(true);
-    labelling = new Labelling(await get(`tracks/${track}`), video.frames, project.exclusive, told, () => open(track));
+    labelling = new Labelling(found ?? await get(`tracks/${track}`), video.frames, project.exclusive, told, () => open(track));
     told("changed");
     state();
     await comparison.open(labelling);
     shown(player.frame);
   }
 
-  function told(what, text, bad = false, refused = null) {
+  function told(what, text, bad = false, choices = []) {
     if (what === "saving") {
-      saving.replaceChildren(text, ...(refused ? [" ", node("button", { textContent: "Give them up", onclick: refused })] : []));
+      saving.replaceChildren(text, ...choices.flatMap(([textContent, onclick]) => [" ", node("button", { textContent, onclick })]));
       saving.classList.toggle("bad", bad);
       return;
     }
@@ -57,6 +57,19 @@ export async function edit(main, crumbs, number, start = 0) {
     marking.draw();
     timeline.draw();
     list();
+  }
+
+  // Back in this window: what was changed elsewhere meanwhile is shown.
+  async function look() {
+    const { track, waiting } = labelling ?? {};
+    if (document.hidden || !track || waiting.length || painting) return;
+    const now = (await get(`videos/${number}/tracks`)).find((one) => one.id === track.id);
+    if (!now || now.version === track.version) return;
+    const found = await get(`tracks/${track.id}`);
+    if (labelling.track !== track || waiting.length || painting || found.version === track.version) return;
+    await open(track.id, found);
+    told("saving", "Changed elsewhere: this is how it is now");
+    await tracks();
   }
 
   function timelineTold(what, ...more) {
@@ -220,6 +233,9 @@ export async function edit(main, crumbs, number, start = 0) {
   document.addEventListener("keydown", key);
   const stay = (event) => { if (labelling?.waiting.length) event.preventDefault(); };
   addEventListener("beforeunload", stay);
+  const back = () => { look().catch(() => {}); };
+  addEventListener("focus", back);
+  document.addEventListener("visibilitychange", back);
   let active = 0;
   const busy = () => { active = Date.now(); };
   for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, busy);
@@ -235,6 +251,8 @@ export async function edit(main, crumbs, number, start = 0) {
     document.removeEventListener("keydown", key);
     for (const kind of ["keydown", "pointerdown"]) document.removeEventListener(kind, busy);
     removeEventListener("beforeunload", stay);
+    removeEventListener("focus", back);
+    document.removeEventListener("visibilitychange", back);
     player.video.removeAttribute("src");
     player.video.load();
   };

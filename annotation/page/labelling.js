@@ -10,7 +10,7 @@ let counter = 0;
 export const newName = () => `${Date.now().toString(36)}-${(counter++).toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
 
 export class Labelling {
-  constructor(track, frames, exclusive, told, givenUp) {
+  constructor(track, frames, exclusive, told, reopen) {
     this.track = track;
     this.frames = frames;
     this.exclusive = exclusive;
@@ -22,7 +22,7 @@ export class Labelling {
     this.undone = [];
     this.done = [];
     this.order = null; // what `sorted` gave, until a change
-    this.saving = new Saving(track, told, givenUp);
+    this.saving = new Saving(track, told, reopen);
     for (const edit of this.waiting) this.#replay(edit);
   }
 

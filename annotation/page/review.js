@@ -17,8 +17,8 @@ export function review(place, line, labelling, project, video, then) {
   const to = choices(labelling, project);
   const reason = node("input", { placeholder: "Why it is returned, for its author", maxLength: 2000, ariaLabel: "Why it is returned" });
   const buttons = to.map(([name, title]) => node("button", { textContent: title, onclick: () => act(async () => {
-    const { state, labels } = await post(`tracks/${track.id}/state`, { state: name, reason: reason.value });
-    Object.assign(track, { state, labels, reason: name === "returned" ? reason.value : "" });
+    const { state, labels, version } = await post(`tracks/${track.id}/state`, { state: name, reason: reason.value });
+    Object.assign(track, { state, labels, version, reason: name === "returned" ? reason.value : "" });
     await then.changed();
   }) }));
   const files = ["labels", "bouts"].flatMap((kind) => [node("a", { href: `api/tracks/${track.id}/export?kind=${kind}`, textContent: `${kind}.csv`, download: `${video.name}.${kind}.csv` }), " "]);

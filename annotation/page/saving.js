@@ -7,11 +7,15 @@ const RETRY = [1000, 2000, 5000, 10000];
 const MOST = 2000; // edits in a request
 
 export class Saving {
-  // told: called with ("saving", text, whether it is bad, and, where the server refuses, what gives the changes up).
-  constructor(track, told, givenUp) {
-    Object.assign(this, { track, told, givenUp });
+  // told: called with ("saving", text, whether it is bad, and, where the server refuses, [title, what it does] of what can
+  // be done). reopen: shows the labelling as the server has it.
+  constructor(track, told, reopen) {
+    Object.assign(this, { track, told, reopen });
     this.key = `unsaved ${location.pathname} ${track.id}`;
-    this.waiting = JSON.parse(localStorage.getItem(this.key) || "[]");
+    const kept = this.#kept();
+    this.waiting = track.mine ? kept.edits : [];
+    // track.version: that on which what waits was done. The server refuses it where another window changed something since.
+    if (this.waiting.length) track.version = kept.version ?? null;
     this.sending = null;
     if (this.waiting.length) this.#send(0);
   }
@@ -22,9 +26,18 @@ export class Saving {
     this.#send(0);
   }
 
-  #keep() {
-    try { localStorage.setItem(this.key, JSON.stringify(this.waiting)); } catch { /* full: still in memory */ }
-    if (!this.waiting.length) localStorage.removeItem(this.key);
+  #kept() {
+    const found = JSON.parse(localStorage.getItem(this.key) || "{}");
+    return Array.isArray(found) ? { edits: found } : { edits: [], ...found };
+  }
+
+  // Another window may keep changes of the same labelling, which stay. gone: those that need not be kept any more.
+  #keep(gone = []) {
+    const ours = new Set([...this.waiting, ...gone].map((one) => one.edit)), kept = this.#kept();
+    const others = kept.edits.filter((one) => !ours.has(one.edit)), edits = [...others, ...this.waiting];
+    const version = others.length ? Math.min(kept.version ?? this.track.version, this.track.version) : this.track.version;
+    if (!edits.length) localStorage.removeItem(this.key);
+    else try { localStorage.setItem(this.key, JSON.stringify({ version, edits })); } catch { /* full: still in memory */ }
   }
 
   async #send(tries) {
@@ -32,13 +45,13 @@ export class Saving {
     this.sending = fitting(this.waiting);
     if (!tries) this.told("saving", "Saving…");
     try {
-      const { version } = await post(`tracks/${this.track.id}/edits`, { edits: this.sending });
-      this.track.version = version;
-      this.waiting.splice(0, this.sending.length);
-      this.#keep();
+      const { version } = await post(`tracks/${this.track.id}/edits`, { edits: this.sending, version: this.track.version });
+      if (!this.insists) this.track.version = version;
+      this.#keep(this.waiting.splice(0, this.sending.length));
       this.sending = null;
-      if (this.waiting.length) this.#send(0);
-      else this.told("saving", "All saved");
+      if (this.waiting.length) return this.#send(0);
+      this.told("saving", "All saved");
+      if (this.insists) this.reopen();
     } catch (error) {
       await this.#failed(error, tries);
     }
@@ -49,7 +62,8 @@ export class Saving {
     this.sending = null;
     const kept = `${this.waiting.length} changes are kept in this browser`;
     if ([400, 404, 409, 413, 422].includes(error.status)) {
-      this.told("saving", `Refused: ${error.message}. ${kept}.`, true, () => this.#giveUp());
+      this.told("saving", `Refused: ${error.message}. ${kept}.`, true, [
+        ...(error.status === 409 ? [["Send them all the same", () => this.#insist()]] : []), ["Give them up", () => this.#giveUp()]]);
       return;
     }
     this.told("saving", signedOut ? `Signed out. ${kept}; sign in again in another window, and they are sent.`
@@ -57,11 +71,17 @@ export class Saving {
     setTimeout(() => this.#send(tries + 1), RETRY[Math.min(tries, RETRY.length - 1)]);
   }
 
+  // Whatever was changed meanwhile.
+  #insist() {
+    this.insists = true;
+    this.track.version = null;
+    this.#send(0);
+  }
+
   #giveUp() {
-    this.waiting.length = 0;
-    this.#keep();
+    this.#keep(this.waiting.splice(0));
     this.told("saving", "");
-    this.givenUp();
+    this.reopen();
   }
 }
 

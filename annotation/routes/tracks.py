@@ -49,12 +49,13 @@ def _reason(session: Session, found: Track) -> str:
 def change(track_id: Id, body: edits.Changes, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
     """Change one's own labelling: all of the request or, where something is wrong, nothing.
 
-    A change whose name was there before is not done again, so a request whose answer was lost can be repeated.
+    A change whose name was there before is not done again, so a request whose answer was lost can be repeated. 409
+    where `version` is given and other changes came since.
     """
     with database.writing() as session:
         found, video, project = track_for(session, person, track_id, locked=True)
         must_be_open(found, person)
-        return {"version": edits.apply(session, found, video, project, person.id, body.edits)}
+        return {"version": edits.apply(session, found, video, project, person.id, body.edits, body.version)}
 
 
 @router.get("/tracks/{track_id}/history")

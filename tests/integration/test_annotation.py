@@ -166,6 +166,25 @@ def test_two_windows_of_a_person_may_do_the_same_at_once(lab):
     assert version == 20 and len(lab.admin.get(f"tracks/{track}")["bouts"]) == 20
 
 
+def test_changes_made_on_an_old_version_are_refused_and_repeated_ones_are_not(lab):
+    track = lab.admin.post("videos/1/tracks", status=201)["id"]
+
+    def send(version, *edits, status=200):
+        return lab.admin.post(f"tracks/{track}/edits", {"edits": edits, "version": version}, status).get("version")
+
+    first, second, third = (put(name, "down", at, at + 5) for at, name in enumerate("abc"))
+    assert send(0, first) == 1
+    assert send(0, first) == 1  # the answer was lost
+    assert send(0, first, second) == 2  # and another change came to it
+    send(1, third, status=409)  # of another window
+    send(3, third, status=409)
+    assert [one["id"] for one in lab.admin.get(f"tracks/{track}")["bouts"]] == ["a", "b"]
+    assert send(None, third) == 3
+    lab.admin.post(f"tracks/{track}/state", {"state": "submitted"})
+    assert lab.admin.post(f"tracks/{track}/state", {"state": "draft"})["version"] == 5
+    assert send(5, put("d", "down", 9, 10)) == 6
+
+
 def test_all_of_a_request_or_nothing(lab):
     track = lab.admin.post("videos/1/tracks", status=201)["id"]
     for wrong in (put("b", "fly", 0, 5), put("b", "down", 80, 91), put("b", "down", 5, 5), put("b b", "down", 0, 5)):
