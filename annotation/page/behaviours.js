@@ -1,6 +1,7 @@
 // A project's behaviours: their keys and colours, names that have no bouts, and new ones at the end.
 import { node } from "./dom.js";
 import { ask } from "./api.js";
+import { taken } from "./keys.js";
 import { button, fault, section, table } from "./parts.js";
 
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#8A8A8A"]; // Okabe and Ito's
@@ -23,6 +24,8 @@ export async function behaviours(project, may, again) {
   });
   const save = button("Save", wrong, async () => {
     const given = shown.map((one) => ({ name: one.name.value.trim(), key: one.key.value.toLowerCase(), colour: one.colour.value })).filter((one) => one.name);
+    const clash = given.find((one) => one.key && taken(one.key));
+    if (clash) throw new Error(`${clash.name}: the key ${clash.key === " " ? "space" : clash.key} is for “${taken(clash.key)}”; choose a letter`);
     await ask("PATCH", `projects/${project.id}`, { behaviours: given, exclusive: exclusive.checked });
     await again();
     document.getElementById("saving").textContent = "All saved";

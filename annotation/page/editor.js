@@ -8,10 +8,10 @@ import { clock, Timeline } from "./timeline.js";
 import { fillKeys, keyOf } from "./keys.js";
 import { Comparison, titleOf } from "./compare.js";
 import { consensus } from "./consensus.js";
+import { near } from "./near.js";
 import { review } from "./review.js";
 
 const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" };
-const NEAR = 12; // rows of the list of bouts
 const WORK = 30; // seconds between two reports of work
 
 export async function edit(main, crumbs, number, start = 0) {
@@ -33,6 +33,9 @@ export async function edit(main, crumbs, number, start = 0) {
     player, timeline, video, labelling: () => labelling, unchoose: () => choose(null), reopen: () => open(labelling.track.id), say: (...what) => told("saving", ...what),
   });
   const comparison = new Comparison(find(".comparing"), video, timeline, (frame) => { player.video.pause(); player.go(frame); }, project.role !== "annotator");
+  const list = near(() => find(".near tbody"), {
+    player, labelling: () => labelling, chosen: () => chosen, go: (bout) => { choose(bout.id); player.video.pause(); player.go(bout.start); },
+  });
   const view = { get labelling() { return labelling; }, get chosen() { return chosen; }, player, timeline, marking, video, times, comparison };
   window.ethocaffe = view; // for whoever looks in from the browser's console, and for tests
 
@@ -123,23 +126,6 @@ export async function edit(main, crumbs, number, start = 0) {
     }));
   }
 
-  function list() {
-    const body = find(".near tbody");
-    if (!body || !labelling) return;
-    const all = labelling.sorted().filter((one) => one.behaviour);
-    const here = all.findIndex((one) => one.stop > player.frame);
-    const from = Math.max(0, (here < 0 ? all.length : here) - NEAR / 2);
-    body.replaceChildren(...all.slice(from, from + NEAR).map((bout) => {
-      const row = node("tr");
-      row.className = bout.id === chosen ? "chosen" : "";
-      const go = node("button", { textContent: bout.behaviour, onclick: () => { choose(bout.id); player.video.pause(); player.go(bout.start); } });
-      const comment = node("input", { value: bout.comment || "", maxLength: 2000, disabled: !labelling.editable, onchange: (event) => labelling.comment(bout.id, event.target.value) });
-      comment.setAttribute("aria-label", `Comment on ${bout.behaviour} from frame ${bout.start}`);
-      row.append(node("td", {}, go), node("td", {}, bout.start), node("td", {}, bout.stop), node("td", {}, comment));
-      return row;
-    }));
-  }
-
   function state() {
     const say = (text, bad = false) => told("saving", text, bad);
     const changed = async () => { state(); await tracks(); };
@@ -176,10 +162,10 @@ export async function edit(main, crumbs, number, start = 0) {
 
   const actions = {
     play: () => player.toggle(), back: () => player.step(-1), on: () => player.step(1), back10: () => player.step(-10), on10: () => player.step(10),
-    first: () => player.step(-Infinity), last: () => player.step(Infinity), faster: () => speed(1), slower: () => speed(-1),
+    backFar: () => player.step(-timeline.span / 10), onFar: () => player.step(timeline.span / 10), first: () => player.step(-Infinity), last: () => player.step(Infinity), faster: () => speed(1), slower: () => speed(-1),
     bout: () => { const bout = labelling.bouts.get(chosen); if (bout) { player.go(bout.start); player.toggle(bout.stop); } },
     ...marking.actions,
-    erase: () => { if (!marking.erase() && chosen) labelling.erase(chosen); }, 
+    erase: () => { if (!marking.erase() && chosen) labelling.erase(chosen); },
     choose: () => chooseHere(), startHere: () => edge((bout) => [player.frame, bout.stop]), stopHere: () => edge((bout) => [bout.start, player.frame + 1]),
     split: () => chosen && labelling.split(chosen, player.frame), merge: () => chosen && labelling.merge(chosen),
     take: () => {
@@ -227,6 +213,8 @@ export async function edit(main, crumbs, number, start = 0) {
   lane.onclick = () => { localStorage.setItem("one lane", timeline.single ? "" : "yes"); lanesAs(!timeline.single); };
   lanesAs(project.exclusive && localStorage.getItem("one lane") === "yes");
   find(".controls").addEventListener("click", (event) => actions[event.target.dataset.do]?.());
+  // After the mouse the space bar is for the video again; who came by keyboard stays where they are.
+  find(".editor").addEventListener("click", (event) => { if (event.detail) event.target.closest("button")?.blur(); });
   find("[data-do=speed]").onchange = () => speed(0);
   player.video.addEventListener("play", () => { find("[data-do=play]").textContent = "Stop"; });
   player.video.addEventListener("pause", () => { const button = find("[data-do=play]"); if (button) button.textContent = "Play"; });

@@ -7,6 +7,8 @@ export const KEYS = [
   ["ArrowRight", "on", "a frame on; with Shift ten"],
   ["Shift+ArrowLeft", "back10"],
   ["Shift+ArrowRight", "on10"],
+  ["Ctrl+ArrowLeft", "backFar", "a tenth back of what the timeline shows; with → on"],
+  ["Ctrl+ArrowRight", "onFar"],
   ["Home", "first", "the first frame"],
   ["End", "last", "the last frame"],
   [",", "slower", "slower"],
@@ -49,7 +51,7 @@ export const KEYS = [
   ["Escape", "cancel", "stop painting without a bout; choose none"],
   ["?", "help", "these keys"],
 ];
-const NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", "Ctrl+z": "Ctrl Z", "Ctrl+Shift+z": "Ctrl Shift Z", "Alt+ArrowLeft": "Alt ← → ↑ ↓", "Shift+B": "Shift B", "Shift+P": "Shift P", "Shift+K": "Shift K", "Shift+Delete": "Shift Delete" };
+const NAMES = { " ": "space", ArrowLeft: "←", ArrowRight: "→", "Ctrl+ArrowLeft": "Ctrl ← →", "Ctrl+z": "Ctrl Z", "Ctrl+Shift+z": "Ctrl Shift Z", "Alt+ArrowLeft": "Alt ← → ↑ ↓", "Shift+B": "Shift B", "Shift+P": "Shift P", "Shift+K": "Shift K", "Shift+Delete": "Shift Delete" };
 
 export function keyOf(event) {
   const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -68,3 +70,6 @@ export function fillKeys(dialog, lanes) {
   const close = node("button", { textContent: "Close", onclick: () => dialog.close() });
   dialog.replaceChildren(node("div", { className: "head" }, node("h1", { textContent: "Keys" }), close), node("div", { className: "halves" }, table(rows.slice(0, half)), table(rows.slice(half))));
 }
+
+// Why a behaviour cannot have a key; null where it can.
+export const taken = (key) => key === "0" ? "none of these" : KEYS.find(([one]) => one === key)?.[2] ?? null;

@@ -41,7 +41,8 @@ async function bring() {
     else if (kind === "api") await reference(main, crumbs);
     else await projects(main, crumbs, person, kind === "projects");
   } catch (error) { trouble(error); }
-  main.focus({ preventScroll: true });
+  // Unless somebody was quicker than the rest of the page.
+  if (!main.contains(document.activeElement)) main.focus({ preventScroll: true });
 }
 
 function trouble(error) {

@@ -26,6 +26,8 @@ def windows(lab, browser):
     other.on("pageerror", lambda error: one.faults.append(str(error)))
     other.goto(one.url)
     until(other, "window.ethocaffe?.labelling && ethocaffe.player.video.readyState >= 2")
+    for page in (one, other):
+        until(page, "document.querySelector('[data-do=track]').options.length === 1")  # all of the page has come
     yield one, other
     assert one.faults == []
 
