@@ -35,7 +35,7 @@ export async function behaviours(project, may, again) {
 
 function fields({ name, key, colour }) {
   return {
-    name: node("input", { value: name, maxLength: 80, ariaLabel: "Name" }),
+    name: node("input", { value: name, maxLength: 80, size: 40, ariaLabel: "Name" }),
     key: node("input", { value: key, maxLength: 1, size: 2, ariaLabel: `Key of ${name || "the new behaviour"}` }),
     colour: node("input", { type: "color", value: colour || "#8A8A8A", ariaLabel: `Colour of ${name || "the new behaviour"}` }),
   };

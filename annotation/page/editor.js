@@ -12,6 +12,7 @@ import { near } from "./near.js";
 import { review } from "./review.js";
 
 const NOTHING = { name: "", key: "0", colour: "#B8B8B8", title: "none of these" };
+const MANY = 12; // behaviours, from which on they are written smaller
 const WORK = 30; // seconds between two reports of work
 
 export async function edit(main, crumbs, number, start = 0) {
@@ -115,8 +116,9 @@ export async function edit(main, crumbs, number, start = 0) {
   }
 
   function behaviours() {
+    find(".behaviours").classList.toggle("many", lanes.length > MANY);
     find(".behaviours").replaceChildren(...lanes.map((lane) => {
-      const button = node("button", { onclick: () => paint(lane.name) });
+      const button = node("button", { title: lane.title, onclick: () => paint(lane.name) });
       button.dataset.name = lane.name;
       button.setAttribute("aria-pressed", "false");
       const colour = node("i");

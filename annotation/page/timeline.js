@@ -1,7 +1,7 @@
 // The timeline: a lane per behaviour, or one for all, drawn on a canvas, only what is in sight.
 import { drawBoxes, firstAfter } from "./boxes.js";
 
-const LANE = 22, ONE_LANE = 40, TOP = 22, LEFT = 96, EDGE = 6, STRIP = 5, DIFFERS = 16;
+const LANE = 22, ALL_LANES = 260, LEAST_LANE = 13, LOW = 18, ONE_LANE = 40, TOP = 22, LEFT = [96, 220], FONT = "11px system-ui, sans-serif", EDGE = 6, STRIP = 5, DIFFERS = 16;
 
 export class Timeline {
   constructor(canvas, frames, fps, lanes, told) {
@@ -17,6 +17,10 @@ export class Timeline {
     this.drag = null;
     this.over = null; // draws more on top: called with the context
     this.context = canvas.getContext("2d");
+    this.context.font = FONT;
+    this.tall = Math.max(LEAST_LANE, Math.min(LANE, Math.floor(ALL_LANES / lanes.length))); // of a lane, in pixels
+    // Where frames begin, right of the lanes' names.
+    this.left = Math.max(LEFT[0], Math.min(LEFT[1], 16 + Math.max(...lanes.map((lane) => this.context.measureText(nameOf(lane)).width))));
     this.single = false; // one lane for all behaviours
     this.width = canvas.clientWidth; // as of the last drawing: to ask the page takes long
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -27,11 +31,11 @@ export class Timeline {
     this.drawn = 0; // how often, for whoever measures
   }
 
-  x(frame) { return LEFT + ((frame - this.start) / this.span) * (this.width - LEFT); }
-  at(x) { return this.start + ((x - LEFT) / (this.width - LEFT)) * this.span; }
+  x(frame) { return this.left + ((frame - this.start) / this.span) * (this.width - this.left); }
+  at(x) { return this.start + ((x - this.left) / (this.width - this.left)) * this.span; }
 
   // The lanes' height, how many there are, and where one begins: [pixels, number, lane → pixels].
-  get rows() { return this.single ? [ONE_LANE, 1, () => TOP] : [LANE, this.lanes.length, (lane) => TOP + LANE * lane]; }
+  get rows() { return this.single ? [ONE_LANE, 1, () => TOP] : [this.tall, this.lanes.length, (lane) => TOP + this.tall * lane]; }
 
   get bottom() { return TOP + this.rows[0] * this.rows[1]; }
 
@@ -79,19 +83,20 @@ export class Timeline {
     this.#differs(pen, width);
     pen.save();
     pen.beginPath();
-    pen.rect(LEFT, 0, width - LEFT, height);
+    pen.rect(this.left, 0, width - this.left, height);
     pen.clip();
-    const [tallLane, , top] = this.rows, strip = this.others.length ? STRIP * (this.single ? 2 : 1) : 0;
-    const view = { start: this.start, span: this.span, left: LEFT, width, lanes: this.lanes, named: this.single };
+    const [tallLane, , top] = this.rows, low = tallLane < LOW, gap = low ? 1 : 3;
+    const strip = !this.others.length ? 0 : low ? STRIP - 1 : STRIP * (this.single ? 2 : 1);
+    const view = { start: this.start, span: this.span, left: this.left, width, lanes: this.lanes, named: this.single };
     drawBoxes(pen, this.others, { ...view, named: false }, (lane) => [top(lane) + tallLane - strip - 1, strip], 0.55);
-    const row = (lane) => [top(lane) + 3, tallLane - 6 - strip];
+    const row = (lane) => [top(lane) + gap, tallLane - 2 * gap - strip];
     drawBoxes(pen, this.bouts, view, row, 1);
     if (this.painting) {
       const lane = this.lanes.findIndex((one) => one.name === this.painting.behaviour);
       const [from, to] = [Math.min(this.painting.from, this.frame), Math.max(this.painting.from, this.frame) + 1];
       pen.fillStyle = this.lanes[lane].colour;
       pen.globalAlpha = 0.6;
-      pen.fillRect(this.x(from), row(lane)[0], this.x(to) - this.x(from), tallLane - 6);
+      pen.fillRect(this.x(from), row(lane)[0], this.x(to) - this.x(from), tallLane - 2 * gap);
       pen.globalAlpha = 1;
     }
     this.#chosen(pen, row);
@@ -118,7 +123,7 @@ export class Timeline {
     const seconds = this.span / this.fps;
     const steps = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
     const step = steps.find((one) => seconds / one <= 12) || 14400;
-    pen.font = "11px system-ui, sans-serif";
+    pen.font = FONT;
     pen.textBaseline = "middle";
     for (let tick = Math.ceil(this.start / this.fps / step) * step; tick <= (this.start + this.span) / this.fps; tick += step) {
       const x = this.x(tick * this.fps);
@@ -133,7 +138,7 @@ export class Timeline {
       pen.fillStyle = "#d5d5d5";
       pen.fillRect(0, y, width, 1);
       pen.fillStyle = "#1c1c1c";
-      pen.fillText(`${lane.key ? `${lane.key}  ` : ""}${lane.title}`, 6, y + tall / 2, LEFT - 14);
+      pen.fillText(short(pen, nameOf(lane), this.left - 12), 6, y + tall / 2);
     });
   }
 
@@ -144,10 +149,10 @@ export class Timeline {
     pen.fillStyle = "#d5d5d5";
     pen.fillRect(0, top, width, 1);
     pen.fillStyle = "#1c1c1c";
-    pen.fillText("differs", 6, top + DIFFERS / 2 + 1, LEFT - 14);
+    pen.fillText("differs", 6, top + DIFFERS / 2 + 1);
     let drawnTo = -1;
     for (let at = firstAfter(this.differences, this.start, 0, 1); at < this.differences.length && this.differences[at][0] < end; at += 1) {
-      const left = Math.max(LEFT, this.x(this.differences[at][0])), right = Math.max(this.x(this.differences[at][1]), left + 1.5);
+      const left = Math.max(this.left, this.x(this.differences[at][0])), right = Math.max(this.x(this.differences[at][1]), left + 1.5);
       if (right <= drawnTo) continue;
       drawnTo = right;
       pen.fillStyle = "#1c1c1c";
@@ -160,7 +165,7 @@ export class Timeline {
   // The bout at a place, and which of its edges is near (-1, 1; 0 for none).
   #hit(event) {
     const [tall, count] = this.rows, number = Math.floor((event.offsetY - TOP) / tall);
-    if (number < 0 || number >= count || event.offsetX < LEFT) return null;
+    if (number < 0 || number >= count || event.offsetX < this.left) return null;
     const before = this.at(event.offsetX - EDGE - 1), after = this.at(event.offsetX + EDGE + 1);
     let found = null;
     for (let at = firstAfter(this.bouts, before); at < this.bouts.length && this.bouts[at].start <= after; at += 1) {
@@ -207,6 +212,17 @@ export class Timeline {
       this.pan(((event.deltaX || event.deltaY) / this.width) * this.span);
     } else this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.at(event.offsetX));
   }
+}
+
+const nameOf = (lane) => `${lane.key ? `${lane.key}  ` : ""}${lane.title}`;
+
+// A text that is not wider than so many pixels: its beginning and its end, by which names of one kind differ.
+function short(pen, text, width) {
+  if (pen.measureText(text).width <= width) return text;
+  let kept = text.length - 1;
+  const cut = () => `${text.slice(0, Math.ceil(kept * 0.7)).trimEnd()}…${text.slice(text.length - Math.floor(kept * 0.3)).trimStart()}`;
+  while (kept > 2 && pen.measureText(cut()).width > width) kept -= 1;
+  return cut();
 }
 
 export function clock(seconds, fine = false) {
