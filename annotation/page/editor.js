@@ -31,7 +31,7 @@ export async function edit(main, crumbs, number, start = 0) {
   const timeline = new Timeline(find("canvas"), video.frames, video.fps, lanes, (what, ...more) => timelineTold(what, ...more));
   const player = new Player(find("video"), `api/videos/${number}/file`, times, (frame) => shown(frame));
   const marking = new Marking(find(".marking"), find(".picture svg"), {
-    player, timeline, video, labelling: () => labelling, unchoose: () => choose(null), reopen: () => open(labelling.track.id), say: (...what) => told("saving", ...what),
+    player, timeline, video, labelling: () => labelling, unchoose: () => choose(null), reopen: taken, say: (...what) => told("saving", ...what),
   });
   const comparison = new Comparison(find(".comparing"), video, timeline, (frame) => { player.video.pause(); player.go(frame); }, project.role !== "annotator");
   const list = near(() => find(".near tbody"), {
@@ -48,6 +48,9 @@ export async function edit(main, crumbs, number, start = 0) {
     await comparison.open(labelling);
     shown(player.frame);
   }
+
+  // Bouts, boxes or points came from a file.
+  function taken() { const earlier = labelling; return open(earlier.track.id).then(() => labelling.since(earlier)); }
 
   function told(what, text, bad = false, choices = []) {
     if (what === "saving") {
@@ -131,7 +134,7 @@ export async function edit(main, crumbs, number, start = 0) {
   function state() {
     const say = (text, bad = false) => told("saving", text, bad);
     const changed = async () => { state(); await tracks(); };
-    review(find(".review"), find(".state"), labelling, project, video, { changed, say, reopen: () => open(labelling.track.id) });
+    review(find(".review"), find(".state"), labelling, project, video, { changed, say, reopen: taken });
   }
 
   async function tracks() {
@@ -187,10 +190,7 @@ export async function edit(main, crumbs, number, start = 0) {
     if (here.length) choose(here[(here.findIndex((one) => one.id === chosen) + 1) % here.length].id);
   }
 
-  function edge(moved) {
-    const bout = labelling.bouts.get(chosen);
-    if (bout && labelling.editable) labelling.move(bout.id, ...moved(bout));
-  }
+  function edge(moved) { const bout = labelling.bouts.get(chosen); if (bout && labelling.editable) labelling.move(bout.id, ...moved(bout)); }
 
   function speed(by) {
     const choice = find("[data-do=speed]");

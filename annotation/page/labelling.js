@@ -83,6 +83,16 @@ export class Labelling {
     this.#apply(kept);
   }
 
+  // What came from a file since can be undone, and before it what was done before. earlier: this labelling as it was.
+  since(earlier) {
+    const differ = (was, is, of) => [
+      ...[...was.values()].filter((one) => !is.has(one.id)).map((before) => ({ of, before, after: null })),
+      ...[...is.values()].filter((one) => JSON.stringify(one) !== JSON.stringify(was.get(one.id))).map((after) => ({ of, before: was.get(after.id) ?? null, after })),
+    ];
+    const changes = [...differ(earlier.bouts, this.bouts), ...differ(earlier.marks, this.marks, "marks")];
+    this.done = changes.length ? [...earlier.done, changes] : earlier.done;
+  }
+
   undo() { this.#travel(this.done, this.undone, (one) => one.map((change) => ({ ...change, before: change.after, after: change.before })).reverse()); }
   redo() { this.#travel(this.undone, this.done, (one) => one); }
 
