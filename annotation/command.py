@@ -28,22 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--most-gb", type=gigabytes, default=4.0, metavar="GB", help="of a video that comes in; default: %(default)s"
     )
     parser.add_argument("--invite", action="store_true", help="print a link for another administrator, and end")
+    parser.add_argument("--reset-password", metavar="NAME", help="print a new password for somebody, and end")
     parser.add_argument("--quiet", action="store_true", help="print errors only, and the first link")
 
 
 def run(args: argparse.Namespace) -> int:
-    from annotation.server import serve
+    from annotation import server
 
-    return serve(
-        args.datasets,
-        args.host,
-        args.port,
-        args.database,
-        args.invite,
-        args.quiet,
-        predictions=args.predictions,
-        projects_in=args.projects,
-        most_gb=args.most_gb,
+    database = server.open_database(args.datasets, args.projects, args.database)
+    if args.invite:
+        return server.invite(database)
+    if args.reset_password:
+        return server.reset_password(database, args.reset_password)
+    return server.serve(
+        database, args.datasets, args.host, args.port, args.quiet, args.predictions, args.projects, args.most_gb
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.files import atomic_path
-from data_prep.transfer.checking import Facts, check
+from data_prep.transfer.checking import Facts
 from data_prep.transfer.normalise import normalise
 
 FOLDER = "annotation"  # in the dataset
@@ -34,11 +34,9 @@ def steady_step(found: np.ndarray) -> float | None:
     return step if np.abs(found - step * np.arange(len(found))).max() < STEADY else None
 
 
-def take(dataset: Path, video: Path, facts: Facts | None = None) -> tuple[Facts, Path]:
-    """Decode every frame of a video and keep when each is shown; returns what it is, and a file with the same frames
-    that browsers play: itself, or an H.264 copy in the dataset's `annotation/`. `facts`: where it was checked already.
-    Raises InputError as `check` does."""
-    facts = facts or check(video, str(video), _untold)
+def take(dataset: Path, video: Path, facts: Facts) -> Path:
+    """Keep when each frame of a video that was checked is shown; returns a file with the same frames that browsers
+    play: itself, or an H.264 copy in the dataset's `annotation/`. Raises InputError as `normalise` does."""
     shown = video
     if not facts.playable:
         shown = dataset / FOLDER / f"{video.stem}.playable.mp4"
@@ -47,7 +45,7 @@ def take(dataset: Path, video: Path, facts: Facts | None = None) -> tuple[Facts,
     with atomic_path(times_file(dataset, video.stem)) as temporary, open(temporary, "wb") as file:
         np.save(file, facts.times)
     times.cache_clear()
-    return facts, shown
+    return shown
 
 
 def _untold(frames: int) -> None:

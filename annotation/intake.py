@@ -67,6 +67,8 @@ class Intake:
                 file for file, size in found.items()
                 if self._bad.get(file) != size and (first or self._sizes.get(file) == size)
             ]  # fmt: skip
+            told = self.refused.get(number, {})
+            self.refused[number] = {file.stem: told[file.stem] for file in new if file.stem in told}
             self.checking[number] = [file.stem for file, size in found.items() if self._bad.get(file) != size]
             with Progress(len(ready), "videos", f"{folder.name}: checking", self._quiet) as progress:
                 for file in ready:

@@ -6,7 +6,7 @@ import time
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, HTTPException, Request
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from annotation import secrets
@@ -153,3 +153,19 @@ def hidden_videos(session: Session, person: Person, project_id: int) -> list[int
                    Assignment.video_id.notin_(own))
         )
     )  # fmt: skip
+
+
+def set_password(session: Session, user: User, password: str, kept: str = "") -> None:
+    """Give somebody a password, and sign all their browsers out but the one of a cookie that is kept."""
+    user.password = secrets.hash_password(password)
+    session.execute(delete(Login).where(Login.user_id == user.id, Login.digest != secrets.digest(kept)))
+
+
+def reset_password(session: Session, name: str) -> str | None:
+    """A new password for somebody; None where there is nobody of that name."""
+    user = session.scalar(select(User).where(User.name == name))
+    if user is None:
+        return None
+    password = secrets.new_secret()[:20]
+    set_password(session, user, password)
+    return password

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from annotation import footage, secrets
 from annotation.database import Database
-from annotation.tables import Invitation, Project, User, Video
+from annotation.tables import Invitation, Project, Track, User, Video
 from data_prep import dataset as datasets
 from data_prep import video as videos
 from data_prep.errors import InputError
@@ -73,13 +73,28 @@ def register(
 ) -> None:
     """Bring a video of a dataset, or a changed one, into its project. Raises InputError where it cannot be decoded."""
     fps = videos.probe(file).fps
-    facts, shown = footage.take(folder, file, checked)
+    facts = checked or checking.check(file, str(file), lambda frames: None)
+    with database.reading() as session:
+        _must_fit(session, project_id, file, facts.frames)
+    shown = footage.take(folder, file, facts)
     with database.writing() as session:
         found = session.scalar(select(Video).where(Video.project_id == project_id, Video.stem == file.stem))
         video = found or Video(project_id=project_id, stem=file.stem)
         video.file, video.bytes, video.playable = file.name, file.stat().st_size, str(shown.relative_to(folder))
         video.frames, video.fps, video.width, video.height = facts.frames, fps, facts.width, facts.height
         session.add(video)
+
+
+def _must_fit(session: Session, project_id: int, file: Path, frames: int) -> None:
+    """Raises InputError where a video that people labelled was replaced by one of other frames."""
+    found = session.scalar(select(Video).where(Video.project_id == project_id, Video.stem == file.stem))
+    if found is None or found.frames == frames:
+        return
+    if session.scalar(select(Track.id).where(Track.video_id == found.id, Track.version > 0).limit(1)) is not None:
+        raise InputError(
+            f"{file}: has {frames} frames now, and people labelled the {found.frames} that it had; put the old file "
+            "back, or give the new one another name"
+        )
 
 
 def behaviours(classes: Sequence[str]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from annotation import footage, models, projects, uploads
+from annotation import footage, models, people, projects, uploads
 from annotation.database import Database
 from annotation.intake import Intake
 from data_prep import dataset as datasets
@@ -17,31 +17,47 @@ PATIENCE = 5.0  # seconds that the first look at the videos is waited for
 GRACE = 3  # seconds that answers have to end: a video that a browser plays would keep the server for hours
 
 
+def open_database(given: Sequence[str | Path], projects_in: str | Path | None, url: str | None) -> Database:
+    """The database of a URL, or the one in the first dataset, or where projects are made."""
+    return Database(url or _own_database(given, _parent(projects_in)))
+
+
+def invite(database: Database) -> int:
+    """Print what makes a link for another administrator."""
+    with database.writing() as session:
+        secret = projects.admin_invitation(session)
+    print(f"join as an administrator, once, within {projects.HOURS} hours: add to the address /#invitation={secret}")
+    return 0
+
+
+def reset_password(database: Database, name: str) -> int:
+    """Give somebody a new password, and print it. Raises InputError where there is nobody of that name."""
+    with database.writing() as session:
+        password = people.reset_password(session, name)
+    if password is None:
+        raise InputError(f"--reset-password {name}: there is nobody of that name")
+    print(f"{name}'s password is now {password}  (to be changed on the page behind the name)")
+    return 0
+
+
 def serve(
+    database: Database,
     given: Sequence[str | Path],
     host: str,
     port: int,
-    database_url: str | None,
-    invite: bool,
     quiet: bool,
-    predictions: str | Path | None = None,
-    projects_in: str | Path | None = None,
-    most_gb: float = 4.0,
+    predictions: str | Path | None,
+    projects_in: str | Path | None,
+    most_gb: float,
 ) -> int:
-    """Serve until interrupted; the exit status. With `invite` only print a link for another administrator."""
+    """Serve until interrupted; the exit status."""
     import uvicorn
 
     from annotation.app import make_app
 
     parent = _parent(projects_in)
-    database = Database(database_url or _own_database(given, parent))
     with database.writing() as session:
-        secret = projects.admin_invitation(session) if invite or not projects.has_people(session) else None
-    if invite:
-        print(
-            f"join as an administrator, once, within {projects.HOURS} hours: add to the address /#invitation={secret}"
-        )
-        return 0
+        secret = None if projects.has_people(session) else projects.admin_invitation(session)
     uploads.remove_partial(projects.folders(database))
     known = projects.make(database, given)
     intake = Intake(database, lambda: dict.fromkeys([*known, *projects.made_in(database, parent)]), quiet)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from annotation import secrets
-from annotation.people import COOKIE, DAYS, DatabaseOf, PersonOf
+from annotation.people import COOKIE, DAYS, DatabaseOf, PersonOf, set_password
 from annotation.tables import ROLES, Invitation, Login, Member, Token, User
 
 router = APIRouter(prefix="/api", tags=["people"])
@@ -31,6 +31,13 @@ class Joining(Credentials):
 
     invitation: str = Field(min_length=1, max_length=200)
     password: str = Field(min_length=secrets.LENGTH[0], max_length=secrets.LENGTH[1])
+
+
+class PasswordBody(BaseModel):
+    """One's password, and what it is to be."""
+
+    old: str = Field(min_length=1, max_length=secrets.LENGTH[1])
+    new: str = Field(min_length=secrets.LENGTH[0], max_length=secrets.LENGTH[1])
 
 
 class TokenBody(BaseModel):
@@ -88,6 +95,18 @@ def sign_out(request: Request, response: Response, person: PersonOf, database: D
 def me(person: PersonOf) -> dict[str, Any]:
     """Who is asking, and the token that a browser's changes carry."""
     return _about(person.id, person.name, person.admin, person.csrf)
+
+
+@router.post("/password", status_code=204)
+def change_password(body: PasswordBody, request: Request, person: PersonOf, database: DatabaseOf) -> None:
+    """Change one's own password; one's other browsers are signed out. 403 where the old one is wrong, 429 after several
+    wrong ones within a minute."""
+    with database.reading() as session:
+        user = session.get_one(User, person.id)
+    if not _is_theirs(request, user, Credentials(name=person.name, password=body.old)):
+        raise HTTPException(403, "the old password is wrong")
+    with database.writing() as session:
+        set_password(session, session.get_one(User, person.id), body.new, kept=request.cookies.get(COOKIE, ""))
 
 
 @router.get("/tokens")

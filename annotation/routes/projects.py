@@ -119,7 +119,8 @@ def _videos(session: Session, project_id: int, person: Person, role: str) -> lis
     states: dict[int, dict[str, int]] = {}
     for video_id, state, count in session.execute(
         select(Track.video_id, Track.state, func.count()).join(Video)
-        .where(Video.project_id == project_id, Track.kind == PERSON).group_by(Track.video_id, Track.state)
+        .where(Video.project_id == project_id, Track.kind == PERSON, Track.version > 0)  # more than a look
+        .group_by(Track.video_id, Track.state)
     ):  # fmt: skip
         states.setdefault(video_id, {})[state] = count
     assigned: dict[int, list[dict[str, Any]]] = {}

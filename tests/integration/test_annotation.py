@@ -257,7 +257,7 @@ ROLES = {  # what a role may not do; everything else is open to all members
 }  # fmt: skip
 OPEN = {("post", "/api/sign-in"), ("post", "/api/join")}
 # Everybody's, with or without a project.
-OWN = ("/api/me", "/api/tokens", "/api/sign-out", "/api/projects", "/api/bouts")
+OWN = ("/api/me", "/api/password", "/api/tokens", "/api/sign-out", "/api/projects", "/api/bouts")
 BODIES = {
     "/api/projects/1": {"behaviours": [{"name": "still"}]},
     "/api/projects/1/invitations": {"role": "annotator"},
@@ -269,6 +269,7 @@ BODIES = {
     "/api/tracks/1/state": {"state": "submitted"},
     "/api/videos/1/work": {"seconds": 1},
     "/api/tokens": {"name": "x"},
+    "/api/password": {"old": "x", "new": "long enough too"},
     "/api/videos/1/consensus": {"tracks": [1, 2]},
     "/api/projects": {"name": "x", "behaviours": ["still"]},
 }

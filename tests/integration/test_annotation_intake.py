@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
-from test_annotation import Lab
+import tiny
+from test_annotation import Lab, put
 
 from annotation.intake import Intake
 
@@ -50,3 +52,19 @@ def test_what_cannot_be_used_is_told_and_taken_when_it_is_mended(lab):
     for _ in range(2):
         lab.intake.look(first=False)
     assert names(lab) == ["bad", "v0", "v1"] and lab.admin.get("projects/1")["refused"] == {}
+
+
+def test_a_video_that_people_labelled_is_not_replaced_by_one_of_other_frames(lab):
+    whole = lab.folder / "videos" / "v0.mp4"
+    before = whole.read_bytes()
+    track = lab.admin.post("videos/1/tracks", status=201)["id"]
+    lab.admin.post(f"tracks/{track}/edits", {"edits": [put("a", "down", 80, 90)]})
+    tiny.write_video(whole, np.zeros(60, int), seed=1)
+    for _ in range(2):
+        lab.intake.look(first=False)
+    found = lab.admin.get("projects/1")
+    assert "60 frames now" in found["refused"]["v0"] and found["videos"][0]["frames"] == 90
+    assert len(np.frombuffer(lab.admin.get("videos/1/times").content)) == 90
+    whole.write_bytes(before)
+    lab.intake.look(first=False)
+    assert lab.admin.get("projects/1")["refused"] == {}

@@ -165,9 +165,9 @@ def test_what_came_in_halfway_is_removed_when_the_server_starts_again(open_lab):
 
 def test_the_server_wants_a_dataset_or_a_folder_for_projects():
     with pytest.raises(InputError, match="--projects"):
-        server.serve([], "127.0.0.1", 0, None, True, True)
+        server.open_database([], None, None)
     with pytest.raises(InputError, match="no such folder"):
-        server.serve([], "127.0.0.1", 0, None, True, True, projects_in="/nowhere/at/all")
+        server.open_database([], "/nowhere/at/all", None)
 
 
 def test_of_two_videos_of_one_name_at_the_same_moment_one_is_taken(open_lab):

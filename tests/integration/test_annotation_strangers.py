@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from fastapi.testclient import TestClient
 from test_annotation import PASSWORD, Person, lab, put  # noqa: F401
 
-from annotation import secrets
+from annotation import secrets, server
+from data_prep.errors import InputError
 
 
 def test_of_strangers_nothing_long_is_taken_apart(lab):  # noqa: F811
@@ -73,3 +76,22 @@ def test_no_comment_is_a_formula_in_a_spreadsheet(lab):  # noqa: F811
     rows = list(csv.DictReader(io.StringIO(lab.admin.http.get("/api/bouts?as=csv").text)))
     assert [one["comment"] for one in rows] == ["'=HYPERLINK(A1)", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "1 = 1"]
     assert rows[3]["start"] == "3" and lab.admin.get("bouts")[0]["comment"] == "=HYPERLINK(A1)"
+
+
+def test_a_password_is_changed_by_who_knows_it_or_runs_the_server(lab, capsys):  # noqa: F811
+    ann = lab.invited("ann", "annotator")
+    other = TestClient(lab.app)
+    assert other.post("/api/sign-in", json={"name": "ann", "password": PASSWORD}).status_code == 200
+    ann.post("password", {"old": "not this one", "new": "another long one"}, 403)
+    ann.post("password", {"old": PASSWORD, "new": "short"}, 422)
+    assert ann.http.post("/api/password", json={"old": PASSWORD, "new": "another long one"}).status_code == 204
+    ann.get("me")  # this browser stays signed in, and others do not
+    assert other.get("/api/me").status_code == 401
+    assert other.post("/api/sign-in", json={"name": "ann", "password": PASSWORD}).status_code == 401
+    assert other.post("/api/sign-in", json={"name": "ann", "password": "another long one"}).status_code == 200
+    server.reset_password(lab.database, "ann")
+    new = re.search(r"is now (\S+)", capsys.readouterr().out)[1]
+    assert other.get("/api/me").status_code == 401
+    assert other.post("/api/sign-in", json={"name": "ann", "password": new}).status_code == 200
+    with pytest.raises(InputError, match="nobody of that name"):
+        server.reset_password(lab.database, "otto")
