@@ -24,7 +24,7 @@ def joined(browser, link, name):
 
 
 def opened(page, video="home_cage"):
-    page.click(f"text={video}")
+    page.click(f"table a:text-is('{video}')", timeout=120_000)  # it may still be checked
     until(page, "window.ethocaffe?.labelling && ethocaffe.player.video.readyState >= 2")
 
 

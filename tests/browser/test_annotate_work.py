@@ -248,8 +248,9 @@ def test_half_a_video_is_gone_when_its_sender_or_the_server_is(full, shared, bro
 
     half().close()
     wait(lambda: not partial())
-    half()
+    sender = half()  # open until the server is gone
     full.kill()
+    sender.close()
     assert len(partial()) == 1
     full.start(full.port)
     assert partial() == [] and [file.name for file in (full.data / "videos").iterdir()] == ["home_cage.mp4"]
