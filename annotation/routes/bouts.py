@@ -26,7 +26,7 @@ PIECE = 1000  # rows that are read and sent at once
 
 
 def _wanted(
-    behaviour: Annotated[str | None, Query(max_length=80)] = None,
+    behaviour: Annotated[str | None, Query(max_length=80, pattern=r"^[^\x00]*$")] = None,
     least_seconds: Annotated[float, Query(ge=0, le=1e9)] = 0.0,
     state: Annotated[Literal["draft", "submitted", "accepted", "returned"] | None, Query()] = None,
     role: Annotated[Literal["annotator", "expert", "manager"] | None, Query()] = None,

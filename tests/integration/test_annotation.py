@@ -368,6 +368,11 @@ def test_bouts_are_found_over_a_project(lab):
     assert bob.get("projects/1/bouts?behaviour=across") == []
 
 
+def test_a_name_that_no_database_holds_is_refused_before_a_table_begins(lab):
+    assert lab.admin.http.get("/api/bouts?behaviour=%00&as=csv").status_code == 422
+    assert lab.admin.http.get("/api/projects/1/bouts?behaviour=%00&as=csv").status_code == 422
+
+
 def test_the_video_comes_in_ranges(lab):
     answer = lab.admin.http.get("/api/videos/1/file", headers={"Range": "bytes=100-199"})
     whole = (lab.folder / "videos" / "v0.mp4").read_bytes()
