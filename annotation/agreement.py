@@ -110,8 +110,8 @@ def _questions(
 
 def _pairs(confusions: dict[tuple[str, ...], np.ndarray]) -> list[dict[str, Any]]:
     return [
-        {"annotators": list(pair), "frames": int(matrix.sum()), "agreement": _or_none(metrics.accuracy(matrix)),
-         "cohen_kappa": _or_none(scores.cohen_kappa(matrix))}
+        {"annotators": list(pair), "frames": int(matrix.sum()), "agreement": metrics.or_none(metrics.accuracy(matrix)),
+         "cohen_kappa": metrics.or_none(scores.cohen_kappa(matrix))}
         for pair, matrix in sorted(confusions.items())
     ]  # fmt: skip
 
@@ -123,11 +123,7 @@ def _fleiss(counted: dict[int, list[tuple[np.ndarray, np.ndarray]]]) -> list[dic
         lengths = np.concatenate([one for _, one in parts])
         out.append({
             "annotators": size, "videos": len(parts), "frames": int(lengths.sum()),
-            "agreement": _or_none(scores.pair_agreement(given, lengths)),
-            "fleiss_kappa": _or_none(scores.fleiss_kappa(given, lengths)),
+            "agreement": metrics.or_none(scores.pair_agreement(given, lengths)),
+            "fleiss_kappa": metrics.or_none(scores.fleiss_kappa(given, lengths)),
         })  # fmt: skip
     return out
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

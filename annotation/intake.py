@@ -80,7 +80,7 @@ class Intake:
         refused = {name: why for name, why in self.refused.get(number, {}).items() if name != file.stem}
         try:
             with self.turn:
-                if file in projects.unknown(self._database, folder)[1]:  # it may have come in another way
+                if not projects.is_known(self._database, number, file):  # it may have come in another way
                     projects.register(self._database, number, folder, file)
         except InputError as error:
             warn(str(error))

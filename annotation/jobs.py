@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from annotation import footage, models, networks, training_set
+from annotation import footage, models, networks, projects, training_set
 from annotation.apart import Apart
 from annotation.database import Database
 from annotation.tables import MODEL, PREDICT, TRAIN, Job, Project, Track, User, Video
@@ -71,11 +71,6 @@ def left(session: Session, project: Project, videos: Sequence[Video]) -> list[in
     return [one.id for one in videos if one.id not in done]
 
 
-def videos_of(session: Session, project_id: int) -> Sequence[Video]:
-    """A project's videos, by name."""
-    return session.scalars(select(Video).where(Video.project_id == project_id).order_by(Video.stem)).all()
-
-
 def add(session: Session, project: Project, user_id: int, kind: str, arguments: dict[str, Any]) -> Job:
     """Let a job wait for its turn. Raises Refused where too many do."""
     waiting = session.scalar(
@@ -92,7 +87,7 @@ def add(session: Session, project: Project, user_id: int, kind: str, arguments: 
 def order_of(session: Session, job: Job) -> Order:
     """What a job needs from the database."""
     project = session.get_one(Project, job.project_id)
-    videos = videos_of(session, project.id)
+    videos = projects.videos_of(session, project.id)
     by = session.get(Job, job.arguments["model"]) if job.kind == PREDICT else None
     return Order(
         job.id,

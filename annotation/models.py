@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,11 @@ def confidences(session: Session, project_id: int) -> dict[int, float]:
     return {video_id: float(sure) for video_id, sure in found}  # the latest comes last
 
 
-def least_sure(session: Session, videos: Sequence[Video]) -> list[tuple[int, float]]:
-    """Videos of a project that nobody has handed in, with the model's mean confidence, the least sure first."""
-    done = set(session.scalars(select(Track.video_id).where(Track.state.in_(("submitted", "accepted")))))
-    sure = confidences(session, videos[0].project_id) if videos else {}
-    found = [(one.id, sure[one.id]) for one in videos if one.id in sure and one.id not in done]
-    return sorted(found, key=lambda one: one[1])
+def least_sure(session: Session, videos: Sequence[Video], sure: Mapping[int, float]) -> int | None:
+    """Of videos with a model's mean confidence the one of which it is least sure and that nobody has handed in; of
+    several the first. None where there is none."""
+    handed_in = select(Track.video_id).where(
+        Track.video_id.in_([one.id for one in videos]), Track.state.in_(("submitted", "accepted"))
+    )
+    done = set(session.scalars(handed_in))
+    return min((one.id for one in videos if one.id in sure and one.id not in done), key=sure.__getitem__, default=None)

@@ -46,11 +46,19 @@ def unknown(database: Database, folder: Path) -> tuple[int, list[Path]]:
     with database.reading() as session:
         number = session.scalars(select(Project.id).where(Project.folder == str(folder))).one()
         known = {one.stem: one.bytes for one in session.scalars(select(Video).where(Video.project_id == number))}
-    return number, [
-        file
-        for stem, file in there.items()
-        if known.get(stem) != file.stat().st_size or not footage.times_file(folder, stem).is_file()
-    ]
+    return number, [file for stem, file in there.items() if not _is_taken(file, folder, known.get(stem))]
+
+
+def is_known(database: Database, project_id: int, file: Path) -> bool:
+    """Whether a video of a dataset is in its project as it is now."""
+    wanted = select(Video.bytes, Project.folder).join(Project, Project.id == Video.project_id)
+    with database.reading() as session:
+        found = session.execute(wanted.where(Project.id == project_id, Video.stem == file.stem)).first()
+    return found is not None and _is_taken(file, Path(found.folder), found.bytes)
+
+
+def _is_taken(file: Path, folder: Path, size: int | None) -> bool:
+    return size == file.stat().st_size and footage.times_file(folder, file.stem).is_file()
 
 
 def made_in(database: Database, parent: Path | None) -> list[Path]:
@@ -66,6 +74,11 @@ def folders(database: Database) -> list[Path]:
     """The folders of all projects."""
     with database.reading() as session:
         return [Path(folder) for folder in session.scalars(select(Project.folder))]
+
+
+def videos_of(session: Session, project_id: int) -> Sequence[Video]:
+    """A project's videos, by name."""
+    return session.scalars(select(Video).where(Video.project_id == project_id).order_by(Video.stem)).all()
 
 
 def register(

@@ -99,11 +99,11 @@ def summary(
     return {
         "frames": int(times.sum()),
         "frames_left_out": int(every[~shown].sum()),
-        "agreement": _or_none(pair_agreement(given, times)),
+        "agreement": metrics.or_none(pair_agreement(given, times)),
         "all_agree": float(times[alike].sum() / times.sum()) if len(given) else None,
-        "fleiss_kappa": _or_none(fleiss_kappa(given, times)),
+        "fleiss_kappa": metrics.or_none(fleiss_kappa(given, times)),
         "per_class": {
-            name: {"agreement": _or_none(share), "given": int(number)}
+            name: {"agreement": metrics.or_none(share), "given": int(number)}
             for name, share, number in zip(classes, class_agreement(given, times), total)
         },
         "pairs": [
@@ -117,10 +117,10 @@ def _pair(labels: np.ndarray, names: list[str], classes: int, lengths: np.ndarra
     confusion = metrics.confusion_matrix(labels[0], labels[1], classes, lengths)
     return {
         "annotators": names,
-        "agreement": _or_none(metrics.accuracy(confusion)),
-        "cohen_kappa": _or_none(cohen_kappa(confusion)),
-        "balanced_accuracy_of_second": _or_none(metrics.balanced_accuracy(confusion)),
-        "balanced_accuracy_of_first": _or_none(metrics.balanced_accuracy(confusion.T)),
+        "agreement": metrics.or_none(metrics.accuracy(confusion)),
+        "cohen_kappa": metrics.or_none(cohen_kappa(confusion)),
+        "balanced_accuracy_of_second": metrics.or_none(metrics.balanced_accuracy(confusion)),
+        "balanced_accuracy_of_first": metrics.or_none(metrics.balanced_accuracy(confusion.T)),
         "confusion": confusion.tolist(),
     }
 
@@ -135,7 +135,3 @@ def _annotators(given: np.ndarray) -> int:
     if size < 2 or (given.sum(axis=1) != size).any():
         raise ValueError("every frame needs the same number of annotators, at least 2")
     return size
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

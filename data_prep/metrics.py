@@ -72,16 +72,16 @@ def summary(confusion: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     frames = confusion.sum(axis=1)
     columns = zip(classes, recalls(confusion), precisions(confusion), f1_scores(confusion), frames)
     return {
-        "balanced_accuracy": _or_none(balanced_accuracy(confusion)),
-        "accuracy": _or_none(accuracy(confusion)),
+        "balanced_accuracy": or_none(balanced_accuracy(confusion)),
+        "accuracy": or_none(accuracy(confusion)),
         "frames": int(frames.sum()),
         "classes_present": int((frames > 0).sum()),
         "classes_absent": absent(confusion, classes),
         "per_class": {
             name: {
-                "recall": _or_none(recall),
-                "precision": _or_none(precision),
-                "f1": _or_none(f1),
+                "recall": or_none(recall),
+                "precision": or_none(precision),
+                "f1": or_none(f1),
                 "frames": int(count),
             }
             for name, recall, precision, f1, count in columns
@@ -112,5 +112,6 @@ def _ratio(numerator: Any, denominator: Any) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
 
 
-def _or_none(value: float) -> float | None:
+def or_none(value: float) -> float | None:
+    """A score for JSON, which knows no nan."""
     return None if np.isnan(value) else float(value)

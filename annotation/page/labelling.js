@@ -48,11 +48,6 @@ export class Labelling {
     this.change([...this.#makeRoom(bout.behaviour, start, stop, id), { before: bout, after: { ...bout, start, stop } }]);
   }
 
-  rename(id, behaviour) {
-    const bout = this.bouts.get(id);
-    if (bout && bout.behaviour !== behaviour) this.change([{ before: bout, after: { ...bout, behaviour } }]);
-  }
-
   comment(id, comment) {
     const bout = this.bouts.get(id);
     if (bout && bout.comment !== comment) this.change([{ before: bout, after: { ...bout, comment } }]);

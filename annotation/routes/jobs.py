@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from annotation import jobs
+from annotation import jobs, projects
 from annotation.networks import NETWORKS, USUAL
 from annotation.people import DatabaseOf, PersonOf, project_for
 from annotation.tables import PREDICT, TRAIN, Job, Project
@@ -46,7 +46,7 @@ def all_jobs(project_id: Id, person: PersonOf, database: DatabaseOf) -> dict[str
     nobody has handed in."""
     with database.reading() as session:
         project = project_for(session, person, project_id, "expert")
-        videos = jobs.videos_of(session, project_id)
+        videos = projects.videos_of(session, project_id)
         found = session.scalars(
             select(Job).where(Job.project_id == project_id).order_by(Job.id.desc()).limit(jobs.MOST_SHOWN)
         )
@@ -90,7 +90,7 @@ def _training(session: Session, project: Project, body: JobBody) -> dict[str, An
     iterations = body.iterations or network.iterations
     if network.most and iterations > network.most:
         raise HTTPException(422, f"at most {network.most} iterations of {body.network}")
-    videos = jobs.videos_of(session, project.id)
+    videos = projects.videos_of(session, project.id)
     labelled = set(jobs.labelled(project, videos))
     if not labelled:
         raise jobs.Refused("no video has labels: accept a labelling first")
@@ -109,7 +109,7 @@ def _prediction(session: Session, project: Project, body: JobBody) -> dict[str, 
         raise HTTPException(422, "model: name the number of a training of this project")
     if by.state != "done":
         raise jobs.Refused(f"training {by.id} is {by.state}: it has no model to predict with")
-    videos = jobs.videos_of(session, project.id)
+    videos = projects.videos_of(session, project.id)
     if body.videos is not None and not set(body.videos) <= {one.id for one in videos}:
         raise HTTPException(422, "videos: not all of them are in this project")
     if body.videos is None and not jobs.left(session, project, videos):

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 
 from annotation import edits, footage, mark_edits, secrets
 from annotation.people import DatabaseOf, Person, PersonOf, hidden_videos, project_for, track_for
-from annotation.routes.tracks import MOST_BYTES, must_be_open
+from annotation.routes.tracks import must_be_open, received
 from annotation.tables import Mark, Track, Video
 from data_prep import mark_files
 from data_prep.errors import InputError
@@ -45,12 +45,7 @@ def marks(
 async def take(track_id: Id, request: Request, person: PersonOf, database: DatabaseOf) -> dict[str, Any]:
     """Put the boxes and points of a file into one's own labelling. The body is the file, as `GET` gives it; a mark
     replaces the one of its id."""
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > MOST_BYTES:
-            raise HTTPException(413, f"files of up to {MOST_BYTES >> 20} MB are taken")
-    return await run_in_threadpool(_take, database, person, track_id, bytes(content))
+    return await run_in_threadpool(_take, database, person, track_id, await received(request))
 
 
 def _take(database: Any, person: Person, track_id: int, content: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from annotation import behaviours, models
 from annotation.people import DatabaseOf, Person, PersonOf, project_for, role_of
+from annotation.projects import videos_of
 from annotation.tables import PERSON, ROLES, Assignment, Project, Track, User, Video
 from data_prep.errors import InputError
 
@@ -63,10 +64,12 @@ def project(project_id: Id, person: PersonOf, database: DatabaseOf, request: Req
     with database.reading() as session:
         found = project_for(session, person, project_id)
         role = role_of(session, person, project_id) or ""
+        videos, sure = videos_of(session, project_id), models.confidences(session, project_id)
+        following = models.least_sure(session, videos, sure)
         return {
             **project_json(found, role),
-            "videos": _videos(session, project_id, person, role),
-            "next": [video for video, _ in models.least_sure(session, _all(session, project_id))][:1],
+            "videos": _videos(session, project_id, person, role, videos, sure),
+            "next": [] if following is None else [following],
             "checking": intake.checking.get(project_id, []),
             "refused": intake.refused.get(project_id, {}),
         }
@@ -109,13 +112,11 @@ def project_json(project: Project, role: str | None) -> dict[str, Any]:
     }
 
 
-def _all(session: Session, project_id: int) -> Sequence[Video]:
-    return session.scalars(select(Video).where(Video.project_id == project_id).order_by(Video.stem)).all()
-
-
-def _videos(session: Session, project_id: int, person: Person, role: str) -> list[dict[str, Any]]:
-    """A project's videos. assigned_to: everybody's assignments for experts, one's own for annotators. confidence: the
-    mean of the latest model's over the frames."""
+def _videos(
+    session: Session, project_id: int, person: Person, role: str, videos: Sequence[Video], sure: Mapping[int, float]
+) -> list[dict[str, Any]]:
+    """A project's videos. assigned_to: everybody's assignments for experts, one's own for annotators. confidence: of
+    `sure`, the mean of the latest model's over the frames."""
     states: dict[int, dict[str, int]] = {}
     for video_id, state, count in session.execute(
         select(Track.video_id, Track.state, func.count()).join(Video)
@@ -131,7 +132,6 @@ def _videos(session: Session, project_id: int, person: Person, role: str) -> lis
         told = {"id": one.id, "user": one.user_id, "name": name, "blind": one.blind}
         if role != ROLES[0] or one.user_id == person.id:
             assigned.setdefault(one.video_id, []).append(told)
-    sure = models.confidences(session, project_id)
     return [
         {
             "id": one.id,
@@ -143,5 +143,5 @@ def _videos(session: Session, project_id: int, person: Person, role: str) -> lis
             "assigned_to": assigned.get(one.id, []),
             "confidence": sure.get(one.id),
         }
-        for one in _all(session, project_id)
+        for one in videos
     ]

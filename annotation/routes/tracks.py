@@ -104,6 +104,16 @@ def export(
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
+async def received(request: Request) -> bytes:
+    """The file of annotations that a request's body is. 413 where it is too large."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise HTTPException(413, f"files of annotations of up to {MOST_BYTES >> 20} MB are taken")
+    return bytes(content)
+
+
 @router.post("/tracks/{track_id}/import")
 async def take(
     track_id: Id,
@@ -115,12 +125,8 @@ async def take(
     """Put a file's bouts, and boxes and points where it has some, into one's own labelling, as drafts: of any format
     that `ethocaffe convert` reads. Bouts that are there give way, as where somebody paints. The body is the file;
     `name` its name, whose ending may say what it is."""
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > MOST_BYTES:
-            raise HTTPException(413, f"annotation files of up to {MOST_BYTES >> 20} MB are taken")
-    return await run_in_threadpool(_take, database, person, track_id, bytes(content), name)
+    content = await received(request)
+    return await run_in_threadpool(_take, database, person, track_id, content, name)
 
 
 def _take(database: Any, person: Person, track_id: int, content: bytes, name: str) -> dict[str, Any]:
