@@ -16,8 +16,9 @@ a product of functions of x, y and t, so a frame costs a few one-dimensional con
 """
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -31,6 +32,8 @@ SPEED = 1.0  # v, pixels per frame: 5 cycles per second at 30 frames per second
 TAU = 2.0  # τ, frames
 WIDTH = 9  # pixels, along x and y
 SCALE = 16.0  # uint8 steps per grey level of a preferred grating's amplitude: few real pixels reach 255
+
+Item = TypeVar("Item")
 
 
 class Bank(NamedTuple):
@@ -81,15 +84,16 @@ def motion_energy(window: np.ndarray, bank: Bank) -> np.ndarray:
     # Even and odd part in time first: it is the cheapest, and leaves two pictures.
     # OpenCV's product and not numpy's, whose threads cost more than they bring on two such thin rows.
     in_window = cv2.gemm(bank.time, window.reshape(frames, -1), 1, np.empty(0), 0)
-    even, odd = in_window.reshape(2, height, width)
-    in_time = cv2.merge([even, odd])
+    in_time = in_window.reshape(2, height, width)
     energy = np.empty((4, height, width), np.float32)
     for axis in (0, 1):  # motion along x, then along y
-        even_even, even_odd = cv2.split(_filter(in_time, bank.along[0], bank.across, axis))
-        odd_even, odd_odd = cv2.split(_filter(in_time, bank.along[1], bank.across, axis))
+        # Even and odd in space, and of each even and odd in time; picture by picture, since putting two into one for
+        # OpenCV's filters, and taking them apart, costs as much as the filters.
+        even_even, even_odd, odd_even, odd_odd = (
+            _filter(picture, along, bank.across, axis) for along in bank.along for picture in in_time)
         # exp(i(ku − ωt)) and exp(i(ku + ωt)), written out as products of the pairs in time and in space.
-        energy[axis] = cv2.magnitude(even_even + odd_odd, odd_even - even_odd)
-        energy[axis + 2] = cv2.magnitude(even_even - odd_odd, odd_even + even_odd)
+        cv2.magnitude(even_even + odd_odd, odd_even - even_odd, energy[axis])
+        cv2.magnitude(even_even - odd_odd, odd_even + even_odd, energy[axis + 2])
     return energy
 
 
@@ -104,20 +108,29 @@ def motion_images(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     Its values are SCALE times those of `motion_energy`, rounded, at most 255. It spans the frames t−4 … t+4;
     the first and the last frame repeat beyond the ends. So it comes four frames late, and nine are kept.
     """
+    return middle_images(repeat_ends(frames, FRAMES // 2))
+
+
+def middle_images(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the motion image of the middle one of each nine consecutive frames: n − 8 images of n frames."""
     bank = gabor_bank()
-    half = FRAMES // 2
     ring = np.empty(0, np.float32)
-    newest = -1  # the frame last put into the ring, at place newest % FRAMES
     for newest, frame in enumerate(frames):
         if newest == 0:
-            ring = np.repeat(frame[np.newaxis].astype(np.float32), FRAMES, axis=0)
+            ring = np.empty((FRAMES, *frame.shape), np.float32)
         ring[newest % FRAMES] = frame
-        if newest >= half:
+        if newest >= FRAMES - 1:
             yield _motion_image(ring, newest, bank)
-    for repeat in range(newest + 1, newest + 1 + half) if newest >= 0 else ():
-        ring[repeat % FRAMES] = ring[newest % FRAMES]
-        if repeat >= half:
-            yield _motion_image(ring, repeat, bank)
+
+
+def repeat_ends(items: Iterable[Item], times: int) -> Iterator[Item]:
+    """The items as they come, the first and the last each so many times more."""
+    rest = iter(items)
+    for item in itertools.islice(rest, 1):
+        yield from itertools.repeat(item, times + 1)
+        for item in rest:
+            yield item
+        yield from itertools.repeat(item, times)
 
 
 def _motion_image(ring: np.ndarray, newest: int, bank: Bank) -> np.ndarray:
