@@ -108,19 +108,24 @@ def motion_images(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     Its values are SCALE times those of `motion_energy`, rounded, at most 255. It spans the frames t−4 … t+4;
     the first and the last frame repeat beyond the ends. So it comes four frames late, and nine are kept.
     """
-    return middle_images(repeat_ends(frames, FRAMES // 2))
+    return middle_images(repeat_ends(frames, FRAMES // 2), -(FRAMES // 2))
 
 
-def middle_images(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the motion image of the middle one of each nine consecutive frames: n − 8 images of n frames."""
+def middle_images(frames: Iterable[np.ndarray], first: int) -> Iterator[np.ndarray]:
+    """Yield the motion image of the middle one of each nine consecutive frames: n − 8 images of n frames.
+
+    `first` is the number of the first of the frames in its video, less than 0 where that is repeated: it decides in
+    which order nine products are added up, so that an image is the same to the last bit, whichever frames one starts
+    from.
+    """
     bank = gabor_bank()
     ring = np.empty(0, np.float32)
-    for newest, frame in enumerate(frames):
-        if newest == 0:
+    for number, frame in enumerate(frames, first):
+        if number == first:
             ring = np.empty((FRAMES, *frame.shape), np.float32)
-        ring[newest % FRAMES] = frame
-        if newest >= FRAMES - 1:
-            yield _motion_image(ring, newest, bank)
+        ring[number % FRAMES] = frame
+        if number >= first + FRAMES - 1:
+            yield _motion_image(ring, number, bank)
 
 
 def repeat_ends(items: Iterable[Item], times: int) -> Iterator[Item]:
