@@ -13,7 +13,7 @@ from data_prep import dataset, files
 from data_prep.dataset import Dataset
 from data_prep.errors import InputError
 from data_prep.prepare_video import Job, finished_frames
-from data_prep.streams import STREAMS, stored_frames
+from data_prep.streams import STREAMS, stored_frames, whole
 from data_prep.video import count_frames, probe, read_times
 
 SAMPLED = range(0, 60, 12)  # the frames whose size as PNG stands for all
@@ -147,7 +147,7 @@ def _bytes_per_frame(job: Job) -> float:
     for stream in job.streams:
         kind = STREAMS[stream]
         margin = MARGIN if kind.compressed else 1.0
-        for image in kind.images(frames):
+        for image in whole(stream, frames):
             total += margin * np.ceil(len(kind.encode(image)) / PAGE + 0.01) * PAGE
     return total / len(frames)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from data_prep import files, lmdb_store
 from data_prep.errors import InputError
-from data_prep.streams import LEAD, STREAMS, stored_frames
+from data_prep.streams import LEAD, STREAMS, stored_frames, whole
 
 BATCH_BYTES = 32 << 20  # what is written, and so safe from a crash, at once
 BATCH_FRAMES = 512
@@ -121,7 +121,7 @@ def _images(job: Job, first: int, times: _Times) -> Iterator[tuple[np.ndarray, .
         feeder=job.recipe.get("feeder"),
     )
     copies = itertools.tee(frames, len(job.streams))
-    return zip(*(STREAMS[stream].images(copy) for stream, copy in zip(job.streams, copies)))
+    return zip(*(whole(stream, copy) for stream, copy in zip(job.streams, copies)))
 
 
 def _commit(job: Job, writers: dict[str, lmdb_store.Writer], batch: dict[str, list[tuple[int, bytes]]],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Callable, NamedTuple
 
 import cv2
@@ -11,30 +14,43 @@ import numpy as np
 
 from data_prep.datum import encode_floats, encode_grey, encode_raw
 from data_prep.images import crop_grey, resize_grey
-from data_prep.motion import FRAMES, motion_images
+from data_prep.motion import FRAMES, middle_images, repeat_ends
 from data_prep.patches import working
 from data_prep.position import FEEDER, MOMENTS, ROW, SAMPLES, START, Tracker, moments
-from data_prep.video import read_frames
+from data_prep.video import read_frames, read_lazily
 
 # A motion image spans this many frames before its own, so that many are read again when work is taken up.
 LEAD = FRAMES // 2
 
 
-class Frame(NamedTuple):
-    """A frame as the streams take it: grey uint8, cropped and squashed, and its row of `data_prep.position`."""
+class Frame:
+    """A frame as the streams take it: its number, grey uint8, cropped and squashed, and its row of
+    `data_prep.position`. The grey picture is made when it is first asked for, by the thread that asks."""
 
-    grey: np.ndarray
-    position: np.ndarray
+    def __init__(self, number: int, make: Callable[[], np.ndarray], position: np.ndarray):
+        self.number, self.position = number, position
+        self._make: Callable[[], np.ndarray] | None = make
+        self._making = threading.Lock()
+
+    @property
+    def grey(self) -> np.ndarray:
+        with self._making:
+            if self._make is not None:
+                self._grey = self._make()
+                self._make = None  # it holds the whole frame
+            return self._grey
 
 
 class Stream(NamedTuple):
     """How a stream's values come from the frames, one array per frame, and how one is stored.
 
-    images: to uint8 C×size×size, or float32 (values,). totals: what of an array is summed over the frames,
-    `sums` numbers; their mean, per pixel if `pictures`, goes into meta.json.
+    images: of consecutive frames to uint8 C×size×size, or float32 (values,), of each; of all but the first and the last
+    `around`, which it only looks at. totals: what of an array is summed over the frames, `sums` numbers; their mean,
+    per pixel if `pictures`, goes into meta.json.
     """
 
     images: Callable[[Iterable[Frame]], Iterator[np.ndarray]]
+    around: int
     encode: Callable[[np.ndarray], bytes]
     compressed: bool  # so that the size depends on the content
     pictures: bool
@@ -42,16 +58,29 @@ class Stream(NamedTuple):
     totals: Callable[[np.ndarray], np.ndarray]
 
 
+def whole(stream: str, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
+    """A stream's values of each of a video's frames; the first and the last repeat beyond the ends."""
+    return STREAMS[stream].images(repeat_ends(frames, STREAMS[stream].around))
+
+
+def _motion_images(frames: Iterable[Frame]) -> Iterator[np.ndarray]:
+    rest = iter(frames)
+    head = list(itertools.islice(rest, LEAD + 1))
+    if len(head) <= LEAD:
+        return iter(())
+    return middle_images((frame.grey for frame in itertools.chain(head, rest)), head[-1].number - LEAD)
+
+
 def _channel_sums(image: np.ndarray) -> np.ndarray:
     return np.array([cv2.sumElems(channel)[0] for channel in image])
 
 
 STREAMS = {
-    "shape": Stream(lambda frames: (frame.grey[np.newaxis] for frame in frames),
+    "shape": Stream(lambda frames: (frame.grey[np.newaxis] for frame in frames), 0,
                     lambda image: encode_grey(image[0]), True, True, 1, _channel_sums),
-    "motion": Stream(lambda frames: motion_images(frame.grey for frame in frames),
+    "motion": Stream(_motion_images, LEAD,
                      encode_raw, False, True, 4, _channel_sums),
-    "position": Stream(lambda frames: (frame.position for frame in frames),
+    "position": Stream(lambda frames: (frame.position for frame in frames), 0,
                        encode_floats, False, False, MOMENTS, moments),
 }  # fmt: skip
 
@@ -73,16 +102,21 @@ def stored_frames(
     """
     tracker = Tracker(start_pictures(video, region), feeder or FEEDER) if track else None
     row = np.zeros(ROW, np.float32)
-    for index, seconds, grey in read_frames(video):
+    for index, seconds, grey in read_lazily(video):
         if told:
             told(index, seconds)
-        if tracker is None and index < first:
-            continue
-        cropped = crop_grey(grey, region)
         if tracker is not None:
-            row = tracker.row(cropped, seconds)
+            picture = crop_grey(grey(), region)
+            row = tracker.row(picture, seconds)
+            stored = partial(resize_grey, picture, size)
+        else:
+            stored = partial(_stored, grey, region, size)
         if index >= first:
-            yield Frame(resize_grey(cropped, size), row)
+            yield Frame(index, stored, row)
+
+
+def _stored(grey: Callable[[], np.ndarray], region: tuple[int, int, int, int] | None, size: int) -> np.ndarray:
+    return resize_grey(crop_grey(grey(), region), size)
 
 
 def start_pictures(

@@ -5,10 +5,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from threading import local
+from typing import Any, Callable
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from data_prep.errors import InputError, warn
 
@@ -62,9 +65,17 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.n
     decoder patches one frame it may have lost others, and every later frame would have a wrong number), is cut
     short, has no frame, or changes its size.
     """
+    for index, seconds, grey in read_lazily(path):
+        yield index, seconds, grey()
+
+
+def read_lazily(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, Callable[[], np.ndarray]]]:
+    """Yield (index, seconds, grey) of every frame as `read_frames` does, with the same errors, but `grey()` makes the
+    grey levels: not before they are wanted, and in whichever thread wants them."""
+    own = local()  # a converter is quick once it has seen a frame, and is not for several threads
     with _opened(path) as (container, stream):
         for index, seconds, frame in _shown(path, container, stream):
-            yield index, seconds, _grey(frame, stream)
+            yield index, seconds, partial(_grey, frame, _quarters(frame, stream), own)
 
 
 def read_times(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, tuple[int, int]]]:
@@ -235,15 +246,21 @@ def _rate(stream: Any) -> float:
     return float(stream.average_rate or stream.base_rate or 25)
 
 
-def _grey(frame: Any, stream: Any) -> np.ndarray:
-    grey = frame.to_ndarray(format="gray")
-    quarters = _rotation(frame, stream) // 90 % 4
+def _grey(frame: Any, quarters: int, own: local) -> np.ndarray:
+    """Grey levels of a decoder's frame, turned by so many right angles."""
+    converter = own.__dict__.setdefault("converter", VideoReformatter())
+    grey = converter.reformat(frame, format="gray").to_ndarray()
     return np.ascontiguousarray(np.rot90(grey, quarters)) if quarters else grey
 
 
 def _shape(frame: Any, stream: Any) -> tuple[int, int]:
     """Height and width of a frame as `_grey` turns it, in pixels."""
-    return (frame.width, frame.height) if _rotation(frame, stream) // 90 % 2 else (frame.height, frame.width)
+    return (frame.width, frame.height) if _quarters(frame, stream) % 2 else (frame.height, frame.width)
+
+
+def _quarters(frame: Any, stream: Any) -> int:
+    """Right angles, counterclockwise, by which a frame is turned for showing."""
+    return _rotation(frame, stream) // 90 % 4
 
 
 def _rotation(frame: Any, stream: Any) -> int:
