@@ -14,11 +14,13 @@ Item = TypeVar("Item")
 class Stages:
     """Seconds that each stage of a pipeline has worked, and has waited for the others, by its name.
 
-    Of a stage with several threads, theirs are added up. Threads may tell of their work at the same time.
+    Of a stage with several threads, theirs are added up. Threads may tell of their work at the same time. Time inside a
+    block in a block counts for the inner one alone.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._inside = threading.local()  # .seconds: of the blocks that are open in this thread, those of inner ones
         self._seconds: dict[str, list[float]] = {}  # worked, waited
 
     @contextmanager
@@ -53,10 +55,15 @@ class Stages:
 
     @contextmanager
     def _clock(self, stage: str, kind: int) -> Iterator[None]:
+        open_blocks: list[float] = self._inside.__dict__.setdefault("seconds", [])
+        open_blocks.append(0.0)
         started = time.perf_counter()
         try:
             yield
         finally:
             passed = time.perf_counter() - started
+            own = passed - open_blocks.pop()
+            if open_blocks:
+                open_blocks[-1] += passed
             with self._lock:
-                self._seconds.setdefault(stage, [0.0, 0.0])[kind] += passed
+                self._seconds.setdefault(stage, [0.0, 0.0])[kind] += own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.errors import InputError
+
+LANES = 4  # nets that compute side by side, at most: each has the memory of a batch
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_cores() -> None:
+    """Let the engine, if it is not loaded yet, give a net so few threads that `lanes` of them fill the machine. Several
+    nets with a thread each do more than one net with several: none waits for another's slowest part."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores() // LANES, 1)))
+
+
+def lanes(gpu: int | None) -> int:
+    """How many nets may compute side by side in this process, each in a thread of its own, on that GPU or the CPU."""
+    load_caffe()
+    if importlib.util.find_spec("caffe.errors") is None:
+        return 1  # real Caffe computes with Python's lock held
+    if gpu is not None:
+        return 2  # one computes while the other's frames are on their way
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    each = int(threads) if threads.isdigit() and int(threads) else cores()  # without a number, the engine takes all
+    return max(min(cores() // each, LANES), 1)
 
 
 def load_caffe() -> Any:

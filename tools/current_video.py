@@ -12,7 +12,9 @@ from current_system import system
 from current_system.templates import BATCH
 from current_system.video_maps import Frame, Seen, frames
 from data_prep.errors import InputError
+from data_prep.ordered import ahead
 from data_prep.position import FEEDER
+from data_prep.stages import Stages
 from tools import feed
 from tools.model import Model
 
@@ -24,6 +26,7 @@ class Extractor:
     folder, which sees frames as the model's preprocessing says. Raises InputError where its file is damaged."""
 
     recurrent = False  # a row depends on its frame, whatever came before (the labels do not)
+    lanes = 1
     feature_blob = FEATURES
 
     def __init__(self, model: Model, batch_size: int | None = None):
@@ -43,12 +46,12 @@ class Extractor:
             raise InputError(f"{self._file}: there is no {blob!r} in a current system; name {' or '.join(shapes)}")
         return shapes[blob]
 
-    def batches(self, video: Path, start: int = 0) -> Generator[feed.Batch, None, None]:
-        """The frames of a video from frame `start` on, as C1 maps and position rows, decoded ahead."""
+    def batches(self, video: Path, start: int = 0, stages: Stages | None = None) -> Generator[feed.Batch, None, None]:
+        """The frames of a video from frame `start` on, as C1 maps and position rows, made ahead: the stage `maps`."""
         feed.check_region(video, self._region)
-        return feed.ahead(self._batches(video, start))
+        return ahead(self._batches(video, start), 3, stages or Stages(), "maps")
 
-    def rows(self, batch: feed.Batch, blob: str) -> np.ndarray:
+    def rows(self, batch: feed.Batch, blob: str, stages: Stages | None = None) -> np.ndarray:
         """FEATURES, float32 (n, 310), or SCORES, float32 (n, classes), of the n frames of a batch."""
         seen = Seen(batch.streams["c1"], batch.streams["position"])
         if blob == SCORES:

@@ -9,6 +9,7 @@ from typing import Any
 
 from data_prep.files import locked, read_json, remove
 from data_prep.progress import Progress
+from data_prep.stages import Stages
 from tools import model
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 from tools.videos import each_video, find_videos
@@ -43,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from tools import backend
+
+    if args.gpu is None and not model.Model(Path(args.model), {}).recurrent:
+        backend.share_cores()
     failed = features(
         args.model,
         args.videos,
@@ -82,7 +87,7 @@ def features(
     trained = model.load(model_path)
     files = find_videos(videos)
     backend.use_device(gpu)
-    reader = video_stream.reader_of(trained, batch_size)
+    reader = video_stream.reader_of(trained, batch_size, blob, backend.lanes(gpu))
     name = blob or reader.feature_blob
     reader.shape(name)
     options = {"output": output, "blob": name, "format": kind, "batch-size": batch_size, "gpu": gpu}
@@ -117,13 +122,17 @@ def _of_video(
     blob = settings["blob"]
     shape = reader.shape(blob)
     rows = feature_files.growing(folder, shape)
-    computed = video_stream.complete(rows, reader, file, of, lambda batch: reader.rows(batch, blob), progress)
+    stages = Stages()
+    computed = video_stream.complete(
+        rows, reader, file, of, lambda batch, told: reader.rows(batch, blob, told), progress, stages
+    )
     remove(folder / DONE)
     about = {
         **of,
         "network": trained.info["network"],
         "classes": trained.classes,
         "frame_rate": info.fps,
+        "seconds": stages.table(),
         "command": command,
         **provenance.describe(),
     }

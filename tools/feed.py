@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import queue
-import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from data_prep import video
 from data_prep.errors import InputError
-from data_prep.streams import LEAD, STREAMS, stored_frames
+from data_prep.motion import repeat_ends
+from data_prep.ordered import ahead, ordered
+from data_prep.stages import Stages
+from data_prep.streams import LEAD, STREAMS, Frame, stored_frames
+from tools.backend import cores
 
-Made = TypeVar("Made")
+WORKERS = 4  # threads that make the streams' values, at most
 
 
 class Batch(NamedTuple):
@@ -27,49 +29,36 @@ class Batch(NamedTuple):
     streams: dict[str, np.ndarray]
 
 
+class Piece(NamedTuple):
+    """What a batch is made of: its frames, and LEAD frames before and after, the video's first and last repeated."""
+
+    times: np.ndarray
+    frames: list[Frame]
+
+
 def batches(
-    path: Path, preprocessing: dict[str, Any], streams: list[str], size: int, start: int = 0
+    path: Path,
+    preprocessing: dict[str, Any],
+    streams: list[str],
+    size: int,
+    start: int = 0,
+    stages: Stages | None = None,
 ) -> Generator[Batch, None, None]:
-    """The frames of a video from frame `start` on, `size` at a time (fewer at the end), decoded ahead."""
-    return ahead(_batches(path, preprocessing, streams, size, start))
+    """The frames of a video from frame `start` on, `size` at a time (fewer at the end), made ahead by threads of their
+    own: decoding is the stage `decode`, the rest `features`."""
+    kept = stages or Stages()
+    pieces = ahead(_pieces(path, preprocessing, streams, size, start), 2, kept, "decode")
+    workers = min(WORKERS, cores())
+    return ordered(pieces, lambda piece: _batch(piece, streams), workers, workers + 1, kept, "features")
 
 
-def network_input(stored: np.ndarray, mean: list[float], crop: int, channels: int) -> np.ndarray:
-    """Stored images, uint8 (n, c, size, size), as the network reads them in the TEST phase: the central
-    crop less the mean, float32 (n, channels, crop, crop); one stored channel is repeated."""
+def network_input(stored: np.ndarray, mean: Sequence[float], crop: int, out: np.ndarray) -> None:
+    """Stored images, uint8 (n, c, size, size), as the network reads them in the TEST phase, into `out`, float32
+    (n, channels, crop, crop): the central crop less the mean; one stored channel is repeated."""
     free = stored.shape[-1] - crop
     top = left = free // 2
     window = stored[:, :, top : top + crop, left : left + crop]
-    less_mean = np.subtract(window, np.array(mean, np.float32).reshape(1, -1, 1, 1), dtype=np.float32)
-    return np.broadcast_to(less_mean, (len(stored), channels, crop, crop)) if stored.shape[1] == 1 else less_mean
-
-
-def _batches(path: Path, preprocessing: dict[str, Any], streams: list[str], size: int, start: int) -> Iterator[Batch]:
-    region = preprocessing["region"]
-    check_region(path, region)
-    before = min(start, LEAD)  # frames that only the first motion image looks back at
-    times: list[float] = []
-
-    def told(index: int, seconds: float) -> None:
-        if index >= start - before:
-            times.append(seconds)
-
-    track = "position" in streams
-    feeder = preprocessing.get("feeder")
-    frames = stored_frames(path, region, preprocessing["stored_size"], start - before, told, track, feeder)
-    copies = itertools.tee(frames, len(streams))
-    made = [STREAMS[stream].images(copy) for stream, copy in zip(streams, copies)]
-    pictures = itertools.islice(zip(*made), before, None)
-    first = start
-    while True:
-        group = list(itertools.islice(pictures, size))
-        if not group:
-            return
-        count = len(group)
-        taken = np.array(times[before : before + count])
-        del times[:count]
-        yield Batch(first, taken, {stream: np.stack(column) for stream, column in zip(streams, zip(*group))})
-        first += count
+    np.subtract(window, np.array(mean, np.float32).reshape(1, -1, 1, 1), out=out, dtype=np.float32)
 
 
 def check_region(path: Path, region: list[int] | None) -> None:
@@ -82,38 +71,34 @@ def check_region(path: Path, region: list[int] | None) -> None:
         )
 
 
-def ahead(made: Iterator[Made], depth: int = 3) -> Generator[Made, None, None]:
-    """The same batches, made by a thread up to `depth` ahead, so that decoding and computing overlap."""
-    ready: queue.Queue[Any] = queue.Queue(depth)
-    stopped = threading.Event()
+def _pieces(path: Path, preprocessing: dict[str, Any], streams: list[str], size: int, start: int) -> Iterator[Piece]:
+    region = preprocessing["region"]
+    check_region(path, region)
+    before = min(start, LEAD)  # frames that only the first motion image looks back at
+    times: list[float] = []
 
-    def put(item: Any) -> None:
-        while not stopped.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+    def told(index: int, seconds: float) -> None:
+        if index >= start - before:
+            times.append(seconds)
 
-    def work() -> None:
-        try:
-            for batch in made:
-                put(batch)
-                if stopped.is_set():
-                    return
-            put(None)
-        except BaseException as error:  # handed to the reader, which raises it
-            put(error)
+    track = "position" in streams
+    feeder = preprocessing.get("feeder")
+    frames = stored_frames(path, region, preprocessing["stored_size"], start - before, told, track, feeder)
+    around = itertools.islice(repeat_ends(frames, LEAD), before, None)
+    window = list(itertools.islice(around, 2 * LEAD))
+    while True:
+        window += itertools.islice(around, size)
+        count = len(window) - 2 * LEAD
+        if count <= 0:
+            return
+        yield Piece(np.array(times[before : before + count]), list(window))
+        del times[:count], window[:count]
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while True:
-            item = ready.get()
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+
+def _batch(piece: Piece, streams: Sequence[str]) -> Batch:
+    made = {}
+    for stream in streams:
+        outside = LEAD - STREAMS[stream].around
+        images = STREAMS[stream].images(piece.frames[outside : len(piece.frames) - outside])
+        made[stream] = np.stack(list(images))
+    return Batch(piece.frames[LEAD].number, piece.times, made)

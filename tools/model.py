@@ -7,6 +7,7 @@ everything from the folder and has no defaults of its own.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,13 @@ class Model:
     @property
     def preprocessing(self) -> dict[str, Any]:
         return self.info["preprocessing"]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the network goes on from one frame to the next: its deploy net is told where sequences start. Found
+        without the engine, which is told the number of its threads before it is loaded."""
+        deploy = self.path / DEPLOY
+        return deploy.is_file() and re.search(r'^\s*top:\s*"cont"', deploy.read_text("utf-8"), re.MULTILINE) is not None
 
     @property
     def hash(self) -> str:

@@ -34,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from tools import backend
+
+    if args.gpu is None and not model.Model(Path(args.model), {}).recurrent:
+        backend.share_cores()
     failed = predict(
         args.model,
         args.videos,
@@ -70,7 +74,7 @@ def predict(
     trained = model.load(model_path)
     files = find_videos(videos)
     backend.use_device(gpu)
-    reader = video_stream.reader_of(trained, batch_size)
+    reader = video_stream.reader_of(trained, batch_size, lanes=backend.lanes(gpu))
 
     def work(file: Path, folder: Path, info: Any, progress: Progress) -> int:
         return predict_video(trained, reader, Job(file, folder, info, min_bout, annotated_video), progress)

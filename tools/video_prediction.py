@@ -12,6 +12,7 @@ import numpy as np
 from data_prep import video
 from data_prep.files import atomic_path, locked, read_json, remove, write_json
 from data_prep.progress import Progress
+from data_prep.stages import Stages
 from tools import bouts, feature_files, feed, predictions, video_stream
 from tools.classifier import Classifier
 from tools.current_video import SCORES, Extractor
@@ -42,6 +43,7 @@ def _predict(trained: Model, reader: video_stream.Reader, job: Job, progress: Pr
     wanted = {"min_bout": job.min_bout, "annotated_video": job.annotated_video}
     before = read_json(job.folder / DONE) if (job.folder / DONE).is_file() else {}
     complete = job.folder / "predictions.csv"
+    stages = Stages()
     started = time.monotonic()
     if video_stream.agrees(before, identity) and complete.is_file():
         progress.skip(job.info.frames or 0)
@@ -50,34 +52,36 @@ def _predict(trained: Model, reader: video_stream.Reader, job: Job, progress: Pr
         computed, source = 0, complete
     else:
         if isinstance(reader, Extractor):
-            computed = _label_sequence(reader, job, identity, trained.classes, progress)
+            computed = _label_sequence(reader, job, identity, trained.classes, progress, stages)
         else:
-            computed = _label_frames(reader, job, identity, trained.classes, progress)
+            computed = _label_frames(reader, job, identity, trained.classes, progress, stages)
         source = job.folder / PART
     remove(job.folder / DONE)
-    _write_results(trained, job, source)
+    with stages.works("results"):
+        _write_results(trained, job, source)
     os.replace(source, complete)
-    _write_run(trained, job, {**identity, **wanted}, before, computed, time.monotonic() - started)
+    of = {**identity, **wanted, "seconds": stages.table()}
+    _write_run(trained, job, of, before, computed, time.monotonic() - started)
     remove(job.folder / PART_OF)
     return computed
 
 
 def _label_frames(
-    reader: Classifier, job: Job, identity: dict[str, Any], classes: list[str], progress: Progress
+    reader: Classifier, job: Job, identity: dict[str, Any], classes: list[str], progress: Progress, stages: Stages
 ) -> int:
     """Predictions in their temporary place, frame by frame; returns the number of frames computed now."""
     rows = _rows(job.folder, classes)
-    return video_stream.complete(rows, reader, job.video, identity, reader.probabilities, progress)
+    return video_stream.complete(rows, reader, job.video, identity, reader.probabilities, progress, stages)
 
 
 def _label_sequence(
-    reader: Extractor, job: Job, identity: dict[str, Any], classes: list[str], progress: Progress
+    reader: Extractor, job: Job, identity: dict[str, Any], classes: list[str], progress: Progress, stages: Stages
 ) -> int:
     """The same by the current system: the scores of all frames, streamed, and then their best sequence of labels."""
     shape = reader.shape(SCORES)
     rows = feature_files.growing(job.folder, shape)
     computed = video_stream.complete(
-        rows, reader, job.video, identity, lambda batch: reader.rows(batch, SCORES), progress
+        rows, reader, job.video, identity, lambda batch, told: reader.rows(batch, SCORES, told), progress, stages
     )
     times, scores = feature_files.grown(job.folder, shape)
     predictions.write(job.folder / PART, range(len(times)), times, reader.shares(scores), classes)
@@ -134,7 +138,7 @@ def _write_results(trained: Model, job: Job, source: Path) -> None:
 
 
 def _write_run(
-    trained: Model, job: Job, identity: dict[str, Any], before: dict[str, Any], computed: int, seconds: float
+    trained: Model, job: Job, of: dict[str, Any], before: dict[str, Any], computed: int, seconds: float
 ) -> None:
     from tools import provenance
 
@@ -142,7 +146,7 @@ def _write_run(
     write_json(
         job.folder / DONE,
         {
-            **identity,
+            **of,
             "network": trained.info["network"],
             "classes": trained.classes,
             "fps": job.info.fps,

@@ -14,13 +14,15 @@ import numpy as np
 
 from data_prep.errors import InputError
 from data_prep.files import naming, read_json, remove, sha256, write_json
+from data_prep.ordered import ordered
 from data_prep.progress import Progress
+from data_prep.stages import Stages
 from tools import current, feed
 from tools.classifier import Classifier
 from tools.current_video import Extractor
 from tools.model import Model
 
-Reader = Union[Classifier, Extractor]  # both have batches(video, start) and rows(batch, blob)
+Reader = Union[Classifier, Extractor]  # both have batches(video, start, stages) and rows(batch, blob, stages)
 
 
 class Rows(NamedTuple):
@@ -37,9 +39,12 @@ class Rows(NamedTuple):
     append: Callable[[feed.Batch, np.ndarray], None]
 
 
-def reader_of(trained: Model, batch_size: int | None = None) -> Reader:
-    """What makes rows of a video's frames by a trained model, whether it is a network or the current system."""
-    return (Extractor if trained.info["network"] == current.NAME else Classifier)(trained, batch_size)
+def reader_of(trained: Model, batch_size: int | None = None, blob: str | None = None, lanes: int = 1) -> Reader:
+    """What makes rows of a video's frames by a trained model, whether it is a network or the current system: those of
+    the classes, and of `blob`; for as many threads at once as `lanes`."""
+    if trained.info["network"] == current.NAME:
+        return Extractor(trained, batch_size)
+    return Classifier(trained, batch_size, blob, lanes)
 
 
 def identity(trained: Model, reader: Reader, video: Path) -> dict[str, Any]:
@@ -62,12 +67,14 @@ def complete(
     reader: Reader,
     video: Path,
     of: Mapping[str, Any],
-    compute: Callable[[feed.Batch], np.ndarray],
+    compute: Callable[[feed.Batch, Stages], np.ndarray],
     progress: Progress,
+    stages: Stages,
 ) -> int:
     """Append the rows that are missing, batch by batch; returns the number of frames computed now.
 
     `of` is the rows' `identity` and whatever else they depend on; `compute` gives a row per frame of a batch.
+    Decoding, features, the net and writing go on at once, in threads; `stages` is told what each of them takes.
     Raises InputError where the video is damaged, and leaves nothing of the rows then.
     """
     same = rows.about.is_file() and all(file.is_file() for file in rows.files) and agrees(read_json(rows.about), of)
@@ -81,9 +88,13 @@ def complete(
         progress.skip(start)
         reader.start()
         try:
-            with closing(reader.batches(video, start)) as made:
-                for batch in made:
-                    rows.append(batch, compute(batch))
+            made = reader.batches(video, start, stages)
+            work, lanes = (lambda batch: (batch, compute(batch, stages))), reader.lanes
+            done = ordered(made, work, lanes, lanes + 1, stages, "net")
+            with closing(done):
+                for batch, values in stages.waiting_for(done, "write"):
+                    with stages.works("write"):
+                        rows.append(batch, values)
                     computed += len(batch.times)
                     progress.update(len(batch.times))
         except InputError:
