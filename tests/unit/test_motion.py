@@ -97,3 +97,12 @@ def test_it_streams():
     assert asked[-1] == 4
     next(images)
     assert asked[-1] == 5
+
+
+@pytest.mark.parametrize("first", [0, 3, 7, 12])
+def test_an_image_is_the_same_from_whichever_frame_one_starts(first):
+    frames = list(np.random.default_rng(4).integers(0, 256, (30, 40, 36), dtype=np.uint8))
+    part = list(motion.middle_images(frames[first : first + 18], first))
+    whole = list(motion.motion_images(frames))
+    assert len(part) == 10
+    np.testing.assert_array_equal(part, whole[first + 4 : first + 14])
