@@ -13,6 +13,7 @@ from data_prep.progress import Progress
 TITLE = "Preparing data"
 STREAMS = "shape,motion,position"
 SIZE = 256
+ROUNDS = 3  # at most
 KEPT = 300  # frames that motion images and positions are made of, in memory
 PREPARE = f"prepare, one process: {STREAMS}"
 MOTION, POSITION = f"motion images of {SIZE}×{SIZE} pixels", "position features of whole frames"
@@ -25,8 +26,9 @@ def measure(way: Way, found: Found) -> dict[str, Any]:
     frames = videos.SECONDS * videos.RATE
     rounds: dict[str, list[float]] = {PREPARE: [], MOTION: [], POSITION: []}
     costs = []
-    with Progress(way.repeats * len(rounds), "runs", "data", way.quiet) as progress:
-        for _ in range(way.repeats):
+    repeats = min(way.repeats, ROUNDS)
+    with Progress(repeats * len(rounds), "runs", "data", way.quiet) as progress:
+        for _ in range(repeats):
             shutil.rmtree(dataset / "prepared", ignore_errors=True)
             given = [str(dataset), "--size", str(SIZE), "--streams", STREAMS, "--workers", "1", "--quiet"]
             costs.append(processes.measured(processes.PREDICT, "prepare", *given))

@@ -20,6 +20,7 @@ def draw(panels: Sequence[tuple[str, str, str, Sequence[dict[str, Any]]]], path:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), squeeze=False)
     for axis, (title, across, up, series) in zip(axes[0], panels):
@@ -29,7 +30,7 @@ def draw(panels: Sequence[tuple[str, str, str, Sequence[dict[str, Any]]]], path:
             axis.loglog(one["n"], one["values"], "o", color=colour, markersize=5, label=one["label"])
         ticks = sorted({n for one in series for n in one["n"]})
         axis.set_xticks(ticks, [f"{n:g}" for n in ticks])
-        axis.minorticks_off()
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
         axis.set_title(title, fontsize=11)
         axis.set_xlabel(across)
         axis.set_ylabel(up)

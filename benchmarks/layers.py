@@ -13,6 +13,8 @@ from data_prep.progress import Progress
 TITLE = "Where a training step's time goes"
 NETWORKS = ("shape/cnn", "shape_motion/lstm_after")
 BIG = 0.03  # share of a step from which a layer has a row of its own
+ROUNDS = 3  # at most
+SHOWN = 0.05  # ms: a lower floor is no measure of anything
 PASSES = ("forward", "backward")
 
 
@@ -31,7 +33,7 @@ def measure(way: Way, found: Found) -> list[dict[str, Any]]:
                 with sides.opened(place, (name,), do, file) as opened:
                     side = opened[name]
                     side.ask("step", count=sides.WARM)
-                    row["sides"][name] = medians(side.ask("layers", count=way.repeats))
+                    row["sides"][name] = medians(side.ask("layers", count=min(way.repeats, ROUNDS)))
                     if name == sides.OURS:
                         row["layers"] = work.of_layers(side.ask("describe"))
                 progress.update()
@@ -83,7 +85,7 @@ def _table(row: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
                 for at in members
                 if row["layers"][at]["type"] not in work.SOURCES
             )
-            times = f"{ours / floor:.1f}" if floor and ours is not None else ""
+            times = f"{ours / floor:.1f}" if ours is not None and floor >= SHOWN else ""
             cells += [_shown(ours), _shown(floor), times, _shown(real)]
         rows.append(cells)
     update = 1000 * work.UPDATE * work.totals(row["layers"])["weights"] / rates["bytes"]

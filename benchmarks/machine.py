@@ -33,7 +33,7 @@ def measure(way: Any, found: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def lines(results: Mapping[str, Any]) -> list[str]:
+def lines(results: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     by = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in results["by"].items())
     return [
         f"Matrix products in single precision: {results['products'] / 1e9:.0f} GFLOP/s with {sides.THREADS} threads "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from data_prep.progress import duration
 
 NOTES = Path(__file__).with_name("notes.md")
+WIDTH = 120
 BUSY = 0.1  # share of the cores from which the page says that others were at work
 
 
@@ -24,7 +26,22 @@ def page(measured: Mapping[str, Any], modules: Mapping[str, Any]) -> str:
     ]
     for name, module in modules.items():
         lines += [f"## {module.TITLE}", "", *module.lines(found[name], found), "", *_origin(measured[name]), ""]
-    return "\n".join(lines) + "\n" + NOTES.read_text(encoding="utf-8")
+    return "\n".join(wrapped(lines)) + "\n" + NOTES.read_text(encoding="utf-8")
+
+
+def wrapped(lines: Iterable[str]) -> list[str]:
+    """Lines that follow each other as paragraphs of even width; tables, headings and code stay as they are."""
+    made: list[str] = []
+    paragraph: list[str] = []
+    for line in (*lines, ""):
+        if line and not line.startswith(("|", "#", "    ")):
+            paragraph.append(line)
+            continue
+        if paragraph:
+            made += textwrap.wrap(" ".join(paragraph), WIDTH, break_long_words=False, break_on_hyphens=False)
+            paragraph = []
+        made.append(line)
+    return made[:-1]
 
 
 def _origin(part: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from data_prep.progress import Progress
 
 TITLE = "What a minute of video costs"
 SYSTEMS = (models.CURRENT, "mini/shape_motion/cnn", "shape/cnn", "shape_motion/cnn", "shape_motion/lstm_after")
+ROUNDS = 3  # at most
 DECODING = "decoding alone"
 DECODE = "import sys; from data_prep.video import read_frames; sum(1 for _ in read_frames(sys.argv[1])); status = 0;"
 
@@ -22,8 +23,9 @@ def measure(way: Way, found: Found) -> dict[str, Any]:
     made = {name: models.make(name, way.scratch / "models") for name in SYSTEMS}
     costs: dict[str, list[processes.Cost]] = {DECODING: [], **{name: [] for name in SYSTEMS}}
     output = way.scratch / "predicted"
-    with Progress(way.repeats * len(costs), "runs", "predict", way.quiet) as progress:
-        for _ in range(way.repeats):
+    repeats = min(way.repeats, ROUNDS)
+    with Progress(repeats * len(costs), "runs", "predict", way.quiet) as progress:
+        for _ in range(repeats):
             for name, rounds in costs.items():
                 shutil.rmtree(output, ignore_errors=True)
                 if name == DECODING:

@@ -1,24 +1,27 @@
-"""The short form for CI: fails where the engine is not as much faster than real Caffe as it must be. Never on a time.
-
-LIMITS are what the median ratio of alternating rounds must reach.
+"""The short form for CI: fails where the engine is not as much faster than real Caffe as it must be, or where a cost
+grows faster than its size. Both are ratios of runs in turn on one machine: a slow machine fails nothing.
 """
 
 from __future__ import annotations
 
 import sys
 from statistics import median
+from typing import Any
 
-from benchmarks import sides, steps
+from benchmarks import nets, sides, steps
 from data_prep.progress import Progress
 
 NETWORK = "shape/cnn"
 BATCH = 8
 ROUNDS = {steps.STEP: 5, steps.FORWARD: 7}
-LIMITS = {steps.STEP: 1.2, steps.FORWARD: 1.2}  # real Caffe's time by ours
+# What the median of the rounds' ratios must reach: real Caffe's time by ours.
+LIMITS = {steps.STEP: 1.2, steps.FORWARD: 1.2}
+# The larger batch, and what an image of it may cost by one of BATCH: the line t = a + b·n makes it cheaper.
+LARGE, GROWTH, GROWTH_ROUNDS = 32, 1.25, 5
 
 
 def run(quiet: bool) -> int:
-    """Exit status: 1 where a ratio is below its limit, or real Caffe is not there to compare with."""
+    """Exit status: 1 where a ratio is beyond its limit, or real Caffe is not there to compare with."""
     if not sides.real_caffe_is_there():
         print(
             "benchmarks: real Caffe is not there to compare with; as root, run tests/conformance/real_caffe.sh",
@@ -26,14 +29,35 @@ def run(quiet: bool) -> int:
         )
         return 1
     names = (sides.OURS, sides.REAL)
-    failed = False
-    turns = len(names) * (len(ROUNDS) + sum(ROUNDS.values()))
+    turns = len(names) * (len(ROUNDS) + sum(ROUNDS.values()) + 1 + GROWTH_ROUNDS)
+    faults = 0
     with sides.box() as place, Progress(turns, "turns", "quick", quiet) as progress:
         for kind, limit in LIMITS.items():
             row = steps.compared(place, NETWORK, kind, BATCH, names, ROUNDS[kind], tell=progress.update)
-            bad = median(steps.ratios(row)) < limit
-            failed = failed or bad
-            if bad or not quiet:
-                verdict = f"below {limit}" if bad else f"at least {limit}"
-                print(f"{steps.described(row)}, {verdict}", file=sys.stderr if bad else sys.stdout)
-    return int(failed)
+            faults += _told(steps.described(row), median(steps.ratios(row)) >= limit, f"at least {limit}", quiet)
+        cost = growth(place, progress)
+        text = f"{NETWORK}, forward: an image in a batch of {LARGE} by one of {BATCH}: {cost:.2f}"
+        faults += _told(text, cost <= GROWTH, f"at most {GROWTH}", quiet)
+    return int(faults > 0)
+
+
+def growth(place: Any, progress: Progress) -> float:
+    """The median ratio of what an image costs in a large batch and in a small one, in turn."""
+    sizes = {"small": BATCH, "large": LARGE}
+    opened = {}
+    try:
+        for name, batch in sizes.items():
+            opened[name] = sides.Side(sides.OURS, place)
+            opened[name].ask("net", file=nets.prediction(NETWORK, batch, place)[0])
+        seconds = sides.in_turn(opened, steps.FORWARD, GROWTH_ROUNDS, progress.update)
+    finally:
+        for side in opened.values():
+            side.close()
+    return median(large * BATCH / (small * LARGE) for small, large in zip(seconds["small"], seconds["large"]))
+
+
+def _told(text: str, good: bool, limit: str, quiet: bool) -> bool:
+    """Say how it is, and return whether it is a fault."""
+    if not good or not quiet:
+        print(f"{text}; it must be {limit}", file=sys.stdout if good else sys.stderr)
+    return not good

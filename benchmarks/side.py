@@ -130,10 +130,10 @@ def describe(opened: Open) -> list[dict[str, Any]]:
     found = []
     for name, layer in zip(opened.net._layer_names, opened.net.layers):
         shapes = {
-            kind: {blob: list(opened.net.blobs[blob].shape) for blob in names[name]}
+            kind: {blob: list(opened.net.blobs[blob].data.shape) for blob in names[name]}
             for kind, names in (("bottoms", opened.net.bottom_names), ("tops", opened.net.top_names))
         }
-        params = [list(blob.shape) for blob in opened.net.params.get(name, ())]
+        params = [list(blob.data.shape) for blob in opened.net.params.get(name, ())]
         found.append({"name": name, "type": layer.type, "params": params, **shapes})
     return found
 

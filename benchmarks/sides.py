@@ -20,6 +20,7 @@ SIDE = "side.py"
 OURS, REAL = "ours", "real"
 THREADS = 2
 SETTLE = 0.2  # seconds in which the threads of the other side's last run fall asleep
+TURN, MOST = 0.3, 50  # seconds that a turn takes at the least, and runs that it has at the most
 WARM = 2  # runs before those that count: memory is still being taken
 
 
@@ -104,12 +105,14 @@ def opened(
 
 
 def in_turn(
-    sides: Mapping[str, Side], do: str, repeats: int, count: int = 1, tell: Callable[[], None] = lambda: None
+    sides: Mapping[str, Side], do: str, repeats: int, tell: Callable[[], None] = lambda: None
 ) -> dict[str, list[float]]:
-    """Seconds of a run on each side: warmed up, then `repeats` rounds of `count` runs one side after the other; each
-    round's is the mean of its runs. `tell` is called after each side's turn."""
+    """Seconds of a run on each side: warmed up, then `repeats` rounds of one side after the other, each of so many runs
+    that they take TURN; a round's is the mean of its runs. `tell` is called after each side's turn."""
+    count = 1
     for side in sides.values():
-        side.ask(do, count=WARM)
+        last = side.ask(do, count=WARM)[-1]
+        count = max(count, min(MOST, round(TURN / last)))
         tell()
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):

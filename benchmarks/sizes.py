@@ -17,7 +17,7 @@ from data_prep.progress import Progress
 TITLE = "Cost against size"
 NETWORK = "shape/cnn"
 BATCHES = {sides.OURS: (1, 2, 4, 8, 16, 32, 64, 128), sides.REAL: (1, 32)}
-ROUNDS = 3  # at most, of each batch
+ROUNDS = 2  # at most, of each batch
 WIDTH, HEIGHT = 320, 240
 MINUTES = {"mini/shape_motion/cnn": (1, 5, 20, 60), models.CURRENT: (1, 5, 20)}
 PICTURE = "bench_sizes.png"

@@ -19,41 +19,37 @@ BATCHES = 8  # that stand for all
 def main(model_path: str, file: str, gpu: int | None) -> dict[str, Any]:
     """`seconds` of every stage over the whole video, and what its floors are computed from."""
     from tools import backend, model
-    from tools.classifier import INPUTS, Classifier
 
-    trained = model.load(model_path)
     backend.use_device(gpu)
-    reader = Classifier(trained)
+    caffe = backend.load_caffe()
+    trained = model.load(model_path)
+    net = caffe.Net(str(trained.path / model.DEPLOY), caffe.TEST, weights=str(trained.path / model.WEIGHTS))
     loaded = time.perf_counter() - STARTED
 
     from benchmarks import side, stages, work
     from data_prep import streams, video
-    from tools import feed
 
     way = trained.preprocessing
     seconds = {stages.START: loaded, stages.DECODING: _timed(lambda: _through(video.read_frames(file)))}
-    # One after the other and not both at once, and no copy of a minute at full size in memory.
     kept: list[streams.Frame] = []
     both = _timed(lambda: kept.extend(streams.stored_frames(file, None, way["stored_size"])))
     seconds[stages.SIZING] = max(0.0, both - seconds[stages.DECODING])
     seconds[stages.MOTION] = _timed(lambda: _through(streams.STREAMS["motion"].images(kept)))
-    frames = len(kept)
+    frames, batch = len(kept), way["batch_size"]
     kept.clear()
-    fed = feed.batches(Path(file), way, trained.streams, reader.batch_size)
-    seconds[stages.FEEDING] = _timed(lambda: _through(fed))
-    batch = next(feed.batches(Path(file), way, trained.streams, reader.batch_size))
-    probabilities = reader.probabilities(batch)
-    whole = median(_timed(lambda: reader.probabilities(batch)) for _ in range(BATCHES))
-    net = median(_timed(lambda: _forward(reader.net)) for _ in range(BATCHES))
-    count = frames / reader.batch_size
-    seconds[stages.INPUT], seconds[stages.NET] = max(0.0, whole - net) * count, net * count
-    seconds[stages.WRITING] = _timed(lambda: _write(trained, frames, probabilities))
+
+    for name in net.inputs:
+        if name != "cont":
+            net.blobs[name].reshape(batch, *net.blobs[name].data.shape[1:])
+    net.reshape()
     opened = side.Open()
-    opened.net = reader.net
+    opened.net = net
+    side.fill(net)
+    side.forward(opened, 2)
+    seconds[stages.NET] = median(side.forward(opened, BATCHES)) * frames / batch
+    seconds[stages.WRITING] = _timed(lambda: _write(trained, frames))
     layers = work.of_layers(side.describe(opened))
-    inputs = sum(reader.net.blobs[INPUTS[name]].data[0].size for name in trained.streams)
-    numbers = {"frames": frames, "batch": reader.batch_size, "stored": way["stored_size"], "inputs": int(inputs)}
-    return {"seconds": seconds, "layers": layers, **numbers}
+    return {"seconds": seconds, "layers": layers, "frames": frames, "batch": batch, "stored": way["stored_size"]}
 
 
 def _timed(what: Callable[[], Any]) -> float:
@@ -66,28 +62,23 @@ def _through(made: Iterable[Any]) -> None:
     deque(made, maxlen=0)
 
 
-def _forward(net: Any) -> None:
-    for array in net.forward().values():
-        array.copy()
-
-
-def _write(trained: Any, frames: int, probabilities: Any) -> None:
+def _write(trained: Any, frames: int) -> None:
     """What `ethocaffe predict` writes of a video with so many frames."""
     import numpy as np
 
     from tools import bouts, predictions
     from tools.plots.ethogram import plot_ethogram
 
-    rows = np.resize(probabilities, (frames, probabilities.shape[1]))
-    times = np.arange(frames) / trained.info["frame_rate"]
+    random = np.random.RandomState(1)
+    shares = random.dirichlet(np.ones(len(trained.classes)), frames).astype(np.float32)
+    rate = trained.info["frame_rate"]
+    times = np.arange(frames) / rate
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        predictions.write(folder / "predictions.csv", range(frames), times, rows, trained.classes)
+        predictions.write(folder / "predictions.csv", range(frames), times, shares, trained.classes)
         predicted = predictions.read(folder / "predictions.csv")
-        bout_rows = bouts.table(
-            predicted.labels, predicted.times, 1 / trained.info["frame_rate"], trained.classes, predicted.probabilities
-        )
-        bouts.write_table(folder / "bouts.csv", bout_rows)
+        rows = bouts.table(predicted.labels, predicted.times, 1 / rate, trained.classes, predicted.probabilities)
+        bouts.write_table(folder / "bouts.csv", rows)
         tracks = {"predicted": (predicted.times, predicted.labels)}
         plot_ethogram(tracks, trained.classes, folder / "ethogram.png", "")
 

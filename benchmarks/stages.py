@@ -1,86 +1,113 @@
-"""Where the time of a prediction goes: each of its stages alone, on the same minute of video."""
+"""Where the time of a prediction goes: its stages as they worked and waited in it, and alone, on the same video."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from benchmarks import models, sides, videos, work
+from benchmarks import models, processes, sides, videos, work
 from benchmarks.way import Found, Way, table
+from data_prep.files import read_json
 from data_prep.motion import FRAMES, WIDTH
 from data_prep.progress import Progress
 
 TITLE = "Where a prediction's time goes"
 NETWORK = "shape_motion/cnn"
-START, DECODING, SIZING, MOTION, FEEDING, INPUT, NET, WRITING = (
-    "start-up: imports, the model", "decoding", "cropping and squashing", "motion images",
-    "these three, as the net is fed", "the net's input: crop, mean, channels", "the net", "writing: tables, picture",
+ROUNDS = 3  # at most
+START, DECODING, SIZING, MOTION, NET, WRITING = (
+    "start-up: imports, the model", "decoding", "cropping and squashing", "motion images", "the net as it is written",
+    "writing: tables, picture",
 )  # fmt: skip
-ALONE = (START, DECODING, SIZING, MOTION, INPUT, NET, WRITING)  # what one after the other makes a prediction
 # Multiply-adds a pixel of a motion image: two filters over nine frames; then, along x and y, two kernels on two
 # pictures, each along and across.
 MOTION_PRODUCTS = 2 * FRAMES + 2 * 2 * 2 * 2 * WIDTH
 
 
 def measure(way: Way, found: Found) -> dict[str, Any]:
-    """{"video": …, "frames": n, "seconds": {stage: [of each round]}, "floors": {stage: seconds}}."""
+    """{"video": …, "frames": n, "alone": {stage: seconds of each round}, "together": [run.json's `stages`], "whole":
+    [Cost of each prediction]}, and what the floors are computed from."""
     seen = videos.footage(way)
     trained = models.make(NETWORK, way.scratch / "models")
+    repeats = min(way.repeats, ROUNDS)
+    alone, together, whole = [], [], []
+    output = way.scratch / "staged"
+    with Progress(2 * repeats, "runs", "stages", way.quiet) as progress:
+        for _ in range(repeats):
+            alone.append(_alone(way, str(trained), str(seen.file)))
+            progress.update()
+            shutil.rmtree(output, ignore_errors=True)
+            given = processes.predicting(trained, [seen.file], output, way.gpu)
+            whole.append(processes.measured(processes.PREDICT, *given)._asdict())
+            together.append(read_json(output / seen.file.stem / "run.json").get("stages", {}))
+            progress.update()
+    seconds = {stage: [one["seconds"][stage] for one in alone] for stage in alone[0]["seconds"]}
+    shown = {key: alone[0][key] for key in ("frames", "layers", "batch", "stored")}
+    return {"video": seen.about, "alone": seconds, "together": together, "whole": whole, **shown}
+
+
+def _alone(way: Way, trained: str, file: str) -> dict[str, Any]:
+    """What `stage_runs` prints."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(sides.THREADS))
     paths = os.pathsep.join([str(sides.ROOT / "engine"), str(sides.ROOT)])
-    gpu = [] if way.gpu is None else [str(way.gpu)]
-    command = [sys.executable, "-m", "benchmarks.stage_runs", str(trained), str(seen.file), *gpu]
-    rounds = []
-    with Progress(way.repeats, "rounds", "stages", way.quiet) as progress:
-        for _ in range(way.repeats):
-            environment = {**os.environ, **threads, "PYTHONPATH": paths}
-            done = subprocess.run(
-                command, cwd=sides.ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
-            )
-            rounds.append(json.loads(done.stdout))
-            progress.update()
-    seconds = {stage: [one["seconds"][stage] for one in rounds] for stage in rounds[0]["seconds"]}
-    shown = {key: rounds[0][key] for key in ("frames", "layers", "batch", "stored", "inputs")}
-    return {"video": seen.about, "seconds": seconds, **shown}
+    command = [sys.executable, "-m", "benchmarks.stage_runs", trained, file]
+    environment = {**os.environ, **threads, "PYTHONPATH": paths}
+    more = [] if way.gpu is None else [str(way.gpu)]
+    out = subprocess.PIPE
+    done = subprocess.run([*command, *more], cwd=sides.ROOT, env=environment, stdout=out, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def floors(results: Mapping[str, Any], rates: Mapping[str, float]) -> dict[str, float]:
-    """Seconds of the stages that a floor is known of: products of the motion filters and of the net, and the bytes of
-    the net's input, written once."""
-    frames = results["frames"]
-    pixels = frames * results["stored"] ** 2
-    products = work.totals(results["layers"])["forward"] * frames / results["batch"]
-    return {
-        MOTION: 2 * MOTION_PRODUCTS * pixels / rates["products"],
-        INPUT: work.FLOAT * results["inputs"] * frames / rates["bytes"],
-        NET: 2 * products / rates["products"],
-    }
+    """Seconds of the stages that a floor is known of: the products of the motion filters and of the net."""
+    pixels = results["frames"] * results["stored"] ** 2
+    products = work.totals(results["layers"])["forward"] * results["frames"] / results["batch"]
+    return {MOTION: 2 * MOTION_PRODUCTS * pixels / rates["products"], NET: 2 * products / rates["products"]}
 
 
 def lines(results: dict[str, Any], found: Found) -> list[str]:
     least = floors(results, found["machine"])
+    frames = results["frames"]
     rows = []
-    for stage, seconds in results["seconds"].items():
-        middle = median(seconds)
-        floor = least.get(stage)
+    for stage, seconds in results["alone"].items():
+        middle, floor = median(seconds), least.get(stage)
         rows.append((
             stage,
             f"{middle:.2f}",
-            f"{1000 * middle / results['frames']:.2f}",
-            "" if floor is None else f"{1000 * floor / results['frames']:.2f}",
+            f"{1000 * middle / frames:.2f}",
+            "" if floor is None else f"{1000 * floor / frames:.2f}",
             "" if floor is None else f"{middle / floor:.1f}",
         ))  # fmt: skip
-    total = sum(median(results["seconds"][stage]) for stage in ALONE)
-    rows.append(("**one after the other**", f"{total:.2f}", f"{1000 * total / results['frames']:.2f}", "", ""))
+    total = sum(median(seconds) for seconds in results["alone"].values())
+    rows.append(("**one after the other**", f"{total:.2f}", f"{1000 * total / frames:.2f}", "", ""))
+    whole = median(cost["seconds"] for cost in results["whole"])
+    rows.append(("**`ethocaffe predict`**, all at once", f"{whole:.2f}", f"{1000 * whole / frames:.2f}", "", ""))
     return [
-        *table(("stage", "seconds", "ms a frame", "floor, ms a frame", "×"), rows),
+        *table(("stage alone", "seconds", "ms a frame", "floor, ms a frame", "×"), rows),
         "",
         f"`{NETWORK}` at full size on {results['video']}; each stage alone, in one process of {sides.THREADS} "
-        "threads. In a prediction, decoding and motion images overlap with the net as far as there are cores for both: "
-        "what `predict` takes in all is in the table of systems. Decoding is FFmpeg's; writing has no floor.",
+        "threads. Decoding is FFmpeg's; writing has no floor.",
+        *_together(results["together"]),
+    ]
+
+
+def _together(rounds: list[dict[str, dict[str, float]]]) -> list[str]:
+    """The stages as a prediction itself tells of them."""
+    if not rounds[0]:
+        return []
+    rows = [
+        (stage, *(f"{median(one[stage][kind] for one in rounds if stage in one):.2f}" for kind in ("works", "waits")))
+        for stage in rounds[0]
+    ]
+    return [
+        "",
+        "The same in the prediction, by its own `run.json`: seconds in which a stage works, all its threads added up,",
+        "and in which it waits for the others:",
+        "",
+        *table(("stage", "works, s", "waits, s"), rows),
     ]

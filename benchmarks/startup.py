@@ -16,6 +16,7 @@ COMMANDS = {
     "`ethocaffe --help`": "import contextlib, io, sys\nfrom tools import cli\nstatus = 0\n"
     "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    cli.main(['--help'])\n",
     "`import caffe`": "import sys; import caffe; status = 0;",
+    "`caffe.Net`, which loads PyTorch": "import sys; import caffe; caffe.Net; status = 0;",
 }
 
 

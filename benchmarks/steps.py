@@ -20,7 +20,6 @@ KINDS: dict[str, tuple[Callable[[str, int, Path], tuple[str, int]], str, str]] =
     STEP: (nets.training, "solver", "training step"),
     FORWARD: (nets.prediction, "net", "forward"),
 }
-SHORT = 0.3  # seconds that a turn takes at least: short runs are done several times in it
 
 
 def measure(way: Way, found: Found) -> list[dict[str, Any]]:
@@ -54,17 +53,12 @@ def compared(
     write, do, _ = KINDS[kind]
     file, images = write(network, batch, place)
     with sides.opened(place, tuple(names), do, file, gpu) as opened:
-        count = _count(opened[sides.OURS], kind)
-        seconds = sides.in_turn(opened, kind, repeats, count, tell)
-        described = work.of_layers(opened[sides.OURS].ask("describe"))
+        first = opened[names[0]]
+        seconds = sides.in_turn(opened, kind, repeats, tell)
+        described = work.of_layers(first.ask("describe"))
         memory = {name: side.ask("memory") for name, side in opened.items()}
     total = work.totals(described)
     return {"network": network, "kind": kind, "images": images, "seconds": seconds, "memory": memory, "work": total}
-
-
-def _count(side: sides.Side, kind: str) -> int:
-    """How many runs make a turn of at least SHORT."""
-    return max(1, round(SHORT / side.ask(kind, count=2)[-1]))
 
 
 def ratios(row: Mapping[str, Any]) -> list[float]:
@@ -98,9 +92,9 @@ def lines(results: list[dict[str, Any]], found: Found) -> list[str]:
         f"Batches of {BATCH}; the net alone, with random numbers for pictures; a step is forward, backward and the "
         f"update of the thesis's solver, RMSProp with clipping (`prototxt/solver.prototxt`). {sides.THREADS} threads "
         f"each (`OMP_NUM_THREADS`; `OPENBLAS_NUM_THREADS` in real Caffe). Both processes stay open and take turns; "
-        f"medians of {rounds} rounds, and in brackets the least and the largest ratio of a round. The memory is the "
-        "most that the process held. Real Caffe: 1.0.0 of Debian 11 with OpenBLAS, in its chroot "
-        "(`tests/conformance/real_caffe.sh`), which needs root.",
+        f"medians of {rounds} round{'s' * (rounds > 1)}, and in brackets the least and the largest "
+        "ratio of one. The memory is the most that the process held. Real Caffe: 1.0.0 of Debian 11 with OpenBLAS, in "
+        "its chroot (`tests/conformance/real_caffe.sh`), which needs root.",
     ]  # fmt: skip
 
 
