@@ -1,8 +1,11 @@
 """Blobs: N-d arrays of data and diff, each with a host and a device copy kept in step.
 
-The four states of a copy pair are those of src/caffe/syncedmem.cpp. A blob never moves while its size does not
-grow, so an array taken from `.data` stays the blob's own memory: what a script writes there the next layer reads,
+The states of a copy pair are those of src/caffe/syncedmem.cpp, and one more. A blob never moves while its size does
+not grow, so an array taken from `.data` stays the blob's own memory: what a script writes there the next layer reads,
 and what a layer writes the script sees (on a GPU: at its next use of `.data`).
+
+On a CPU a blob of which no script has an array takes a layer's result as it is, in whatever memory layout the layer
+made it, and hands it to the next layer so: nothing is copied between layers that nobody looks at.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ MAX_AXES = 32
 _INT_MAX = 2**31 - 1
 
 EMPTY, AT_HOST, AT_DEVICE, SYNCED = "empty", "at host", "at device", "synced"
+TAKEN = "taken"  # on a CPU: a layer's result as the layer made it
+CLEARED = "cleared"  # on a CPU: all 0, whatever the host's array holds
 
 
 class SyncedMemory:
@@ -37,8 +42,10 @@ class SyncedMemory:
         self.size = size
         self.dtype = np.dtype(dtype)
         self.head = EMPTY
+        self.shown = False  # whether a script has had the host's array, and may have it still
         self._host: np.ndarray | None = None
         self._device: torch.Tensor | None = None
+        self._taken: torch.Tensor | None = None
 
     def host(self, write: bool) -> np.ndarray:
         """The host's array, up to date; `write` says that the caller may change it."""
@@ -48,6 +55,13 @@ class SyncedMemory:
             assert self._device is not None
             torch.from_numpy(self._host).copy_(self._device)
             self.head = SYNCED
+        elif self.head == TAKEN:
+            assert self._taken is not None
+            torch.from_numpy(self._host)[: self._taken.numel()].view(self._taken.shape).copy_(self._taken)
+            self._taken, self.head = None, AT_HOST
+        elif self.head == CLEARED:
+            self._host.fill(0)
+            self.head = AT_HOST
         if write or self.head == EMPTY:
             self.head = AT_HOST
         return self._host
@@ -57,6 +71,8 @@ class SyncedMemory:
         where = context.device()
         if where.shares_host:
             return torch.from_numpy(self.host(write))
+        if self.head in (TAKEN, CLEARED):
+            self.host(write=True)
         if self._device is None or self._device.device != where.torch_device:
             self._leave_device()
             self._device = torch.zeros(self.size, dtype=torch.from_numpy(np.empty(0, self.dtype)).dtype,
@@ -69,6 +85,38 @@ class SyncedMemory:
         # `.data` has a version counter of its own: like Caffe, backward sees memory as it is by then
         return self._device.data
 
+    @property
+    def stays(self) -> bool:
+        """Whether results must be copied to where they are expected: into an array that was shown, or a device."""
+        return self.shown or not context.device().shares_host
+
+    def take(self, value: torch.Tensor) -> None:
+        """Have a result, of `size` numbers or fewer, as the contents; only where nothing `stays`."""
+        self._taken, self.head = value, TAKEN
+
+    def taken(self, shape: tuple[int, ...]) -> torch.Tensor | None:
+        """The result that was taken, in this shape; None where it is not the head, or would have to be copied."""
+        if self.head != TAKEN or not context.device().shares_host:
+            return None
+        assert self._taken is not None
+        value = self._taken.data
+        if value.shape == shape:
+            return value
+        return value.view(shape) if value.is_contiguous() and value.numel() == prod(shape) else None
+
+    def clear(self) -> None:
+        """Make all numbers 0: at once where somebody looks, else when they are next asked for."""
+        if self.stays or self._host is None:
+            self.device(write=True).zero_()
+        else:
+            self._taken, self.head = None, CLEARED
+
+    def overwritten(self) -> torch.Tensor:
+        """The device's tensor for one who will write all of it."""
+        if self.head in (TAKEN, CLEARED) and context.device().shares_host:
+            self._taken, self.head = None, AT_HOST
+        return self.device(write=True)
+
     def _leave_device(self) -> None:
         if self._device is not None and self.head == AT_DEVICE:
             self.host(write=True)
@@ -79,8 +127,8 @@ class SyncedMemory:
 def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
     """Zeros on the host. Raises CaffeError where they cannot be had, before the system ends the process for them."""
     if size * dtype.itemsize <= memory.total_bytes():
-        with suppress(MemoryError):
-            return np.zeros(size, dtype)
+        with suppress(MemoryError, OSError):
+            return memory.zeros(size, dtype)
     raise CaffeError(f"there is not enough memory for a blob of {size} numbers, {size * dtype.itemsize / 2**30:.1f} GB"
                      "; use a smaller batch or smaller sizes")
 
@@ -149,12 +197,16 @@ class Blob:
     @property
     def data(self) -> np.ndarray:
         """The blob's own memory as a writable array of `shape`."""
-        return self._data.host(write=True)[: self.count].reshape(self._shape)
+        return self._shown(self._data)
 
     @property
     def diff(self) -> np.ndarray:
         """The gradient's own memory as a writable array of `shape`."""
-        return self._diff.host(write=True)[: self.count].reshape(self._shape)
+        return self._shown(self._diff)
+
+    def _shown(self, memory: SyncedMemory) -> np.ndarray:
+        memory.shown = True
+        return memory.host(write=True)[: self.count].reshape(self._shape)
 
     # addresses on the device, for layers with kernels of their own; a CPU build of Caffe has no such attributes
     _gpu_data_ptr = property(lambda self: self._address(self._data))
@@ -167,20 +219,55 @@ class Blob:
 
     # -- tensors for layers and solvers -----------------------------------------------------------------------
     def tensor(self) -> torch.Tensor:
-        """The data on the current device, to read."""
-        return self._data.device(write=False)[: self.count].view(self._shape)
+        """The data on the current device, to read; of `shape`, in any memory layout."""
+        return self._read(self._data)
 
     def diff_tensor(self) -> torch.Tensor:
-        """The diff on the current device, to read."""
-        return self._diff.device(write=False)[: self.count].view(self._shape)
+        """The diff on the current device, to read; of `shape`, in any memory layout."""
+        return self._read(self._diff)
 
     def mutable_tensor(self) -> torch.Tensor:
-        """The data on the current device, to change in place."""
-        return self._data.device(write=True)[: self.count].view(self._shape)
+        """The data on the current device, contiguous, to change in place."""
+        return self._whole(self._data.device(write=True))
 
     def mutable_diff_tensor(self) -> torch.Tensor:
-        """The diff on the current device, to change in place."""
-        return self._diff.device(write=True)[: self.count].view(self._shape)
+        """The diff on the current device, contiguous, to change in place."""
+        return self._whole(self._diff.device(write=True))
+
+    def put(self, value: torch.Tensor) -> None:
+        """Have `value` (`shape`, any layout, nobody else's memory) as the data."""
+        self._put(self._data, value)
+
+    def put_diff(self, value: torch.Tensor) -> None:
+        """Have `value` (`shape`, any layout, nobody writes into it any more) as the diff."""
+        self._put(self._diff, value)
+
+    def clear_diff(self) -> None:
+        """Make the diff 0."""
+        self._diff.clear()
+
+    def diff_to_fill(self) -> tuple[torch.Tensor, bool]:
+        """The diff to add to, and whether it is 0 and may be written without being read: its numbers are then any."""
+        cleared = self._diff.head == CLEARED and self._diff.size == self.count
+        return self._whole(self._diff.overwritten() if cleared else self._diff.device(write=True)), cleared
+
+    @property
+    def stays(self) -> bool:
+        """Whether `put` copies into memory that others may hold."""
+        return self._data.stays
+
+    def _read(self, memory: SyncedMemory) -> torch.Tensor:
+        taken = memory.taken(self._shape)
+        return self._whole(memory.device(write=False)) if taken is None else taken
+
+    def _whole(self, numbers: torch.Tensor) -> torch.Tensor:
+        return numbers[: self.count].view(self._shape)
+
+    def _put(self, memory: SyncedMemory, value: torch.Tensor) -> None:
+        if memory.stays or value.dtype != torch.from_numpy(np.empty(0, self.dtype)).dtype:
+            self._whole(memory.overwritten() if memory.size == self.count else memory.device(write=True)).copy_(value)
+        else:
+            memory.take(value)
 
     # -- sharing and copying -------------------------------------------------------------------------------
     def share_data(self, other: Blob) -> None:

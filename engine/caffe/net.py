@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from caffe import batches, net_log
+from caffe import batches, memory, net_log
 from caffe.assembly import Assembly
 from caffe.blob import Blob
 from caffe.border import naming
@@ -53,6 +53,7 @@ class Net:
 
     def _take(self, param: caffe_pb2.NetParameter) -> None:
         """Put the net together. Blobs and layers go by numbers inside, in the order in which they were made."""
+        memory.keep_freed()
         parts = Assembly(param)
         self.name, self.phase, self.debug_info = parts.name, parts.phase, parts.debug_info
         self.layers, self._layer_names = parts.layers, parts.layer_names
@@ -168,7 +169,7 @@ class Net:
 
     def clear_param_diffs(self) -> None:
         for param in self.learnable_params:
-            param.blob.mutable_diff_tensor().zero_()
+            param.blob.clear_diff()
 
     def _fill(self, arrays: dict[str, np.ndarray], expected: Iterable[str], part: str) -> None:
         if set(arrays) != set(expected):

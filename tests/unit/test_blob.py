@@ -148,3 +148,57 @@ def test_the_devices_address_is_there_where_the_device_has_memory_of_its_own():
         assert blob._gpu_data_ptr == blob.tensor().data_ptr() != blob.data.ctypes.data
         assert blob._gpu_diff_ptr
         assert blob._diff.head == "at device"  # a kernel may have written there
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_result_is_the_data_in_whatever_layout_it_comes(device, layout):
+    blob, value = Blob(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    blob.put(value.contiguous(memory_format=layout))
+    flat = Blob(2, 60)
+    flat.share_data(blob)
+    assert blob.tensor().equal(value)
+    assert flat.tensor().equal(value.view(2, 60))
+    assert np.array_equal(blob.data, value.numpy())
+    blob.data[0] = 0
+    assert blob.tensor()[0].eq(0).all() and flat.tensor()[0].eq(0).all()
+
+
+def test_an_array_that_was_taken_before_sees_the_next_result():
+    blob = Blob(2, 3)
+    before = blob.data
+    blob.put(torch.full((2, 3), 4.0))
+    assert (before == 4).all()
+    before[...] = 5
+    assert blob.tensor().eq(5).all()
+
+
+def test_a_result_for_fewer_numbers_than_there_is_memory_leaves_the_rest(device):
+    blob = Blob(6)
+    blob.mutable_tensor().fill_(1)
+    blob.reshape(2)
+    blob.put(torch.full((2,), 7.0))
+    blob.reshape(6)
+    assert blob.data.tolist() == [7, 7, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("look", [lambda blob: blob.diff, lambda blob: blob.diff_tensor().numpy(),
+                                  lambda blob: blob.mutable_diff_tensor().numpy()])
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_cleared_diff_is_0_whoever_asks(device, look, shown):
+    blob = Blob(2, 3)
+    blob.mutable_diff_tensor().fill_(3)
+    array = blob.diff if shown else None
+    blob.clear_diff()
+    assert not look(blob).any()
+    assert array is None or not blob.diff_tensor().any()
+
+
+def test_a_cleared_diff_is_filled_without_being_read(device):
+    blob = Blob(2, 3)
+    blob.mutable_diff_tensor().fill_(3)
+    blob.clear_diff()
+    place, cleared = blob.diff_to_fill()
+    place.copy_(torch.ones(2, 3)) if cleared else place.add_(torch.ones(2, 3))
+    assert blob.diff_tensor().eq(1).all()
+    place, cleared = blob.diff_to_fill()
+    assert not cleared and place.eq(1).all()

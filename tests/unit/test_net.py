@@ -188,6 +188,44 @@ def test_backward_from_and_to_a_layer(net):
     np.testing.assert_array_equal(made.backward(start="r")["x"], expected["x"])
 
 
+PRODUCT = layer("m", "Eltwise", "p r", "q", "eltwise_param { operation: PROD }")
+
+
+@pytest.mark.parametrize("looked_at_before", [False, True])
+def test_backward_sees_what_a_script_wrote_after_forward(net, looked_at_before):
+    made = fill(net("force_backward: true " + DATA + ip("a", "x", "p") + ip("b", "x", "r") + PRODUCT))
+    if looked_at_before:
+        assert not made.blobs["p"].data.any()
+    made.forward()
+    made.blobs["p"].data[...] = 7
+    made.backward(q=np.ones((4, 3)))
+    assert (made.blobs["r"].diff == 7).all()
+
+
+def test_the_parts_of_a_blob_are_numbers_of_their_own(net):
+    made = fill(net(DATA + ip("a", "x", "p") + layer("s", "Slice", "p", "s t u")))
+    made.forward()
+    before = made._blobs[1].tensor().clone()  # not by `data`, which would have it copied
+    made.blobs["s"].data[...] = 9
+    assert made.blobs["p"].data.tolist() == before.tolist()
+    assert made.blobs["t"].data.tolist() == before[:, 1:2].tolist()
+
+
+def test_a_convolutions_blobs_are_contiguous_arrays(net):
+    """Whatever layout its kernels prefer."""
+    image = layer("data", "Input", "", "x", "input_param { shape { dim: 2 dim: 3 dim: 6 dim: 5 } }")
+    made = net(image + layer("c", "Convolution", "x", "y", "convolution_param { num_output: 4 kernel_size: 3 "
+               'weight_filler { type: "gaussian" std: 1 } bias_filler { type: "gaussian" std: 1 } }')
+               + layer("f", "Flatten", "y", "z"))
+    made.blobs["x"].data[...] = np.random.RandomState(1).randn(2, 3, 6, 5)
+    made.forward()
+    weight, bias = (torch.from_numpy(blob.data.copy()) for blob in made.params["c"])
+    expected = torch.conv2d(torch.from_numpy(made.blobs["x"].data.copy()).double(), weight.double(), bias.double())
+    for name, shape in (("z", (2, 48)), ("y", (2, 4, 4, 3))):
+        assert made.blobs[name].data.flags.c_contiguous
+        np.testing.assert_allclose(made.blobs[name].data, expected.reshape(shape).numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_nothing_goes_back_where_no_loss_or_no_learning_is(net):
     frozen = "param { lr_mult: 0 } param { lr_mult: 0 }"
     made = fill(net(DATA + LABEL + ip("a", "x", "p", more=frozen) + ip("b", "p", "q")

@@ -6,9 +6,12 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import caffe
 from caffe import CaffeError
+from caffe.proto import caffe_pb2
+from caffe.training import updates
 
 NET = """
 name: "net"
@@ -211,3 +214,20 @@ def test_requests_while_testing_are_heeded_at_once(solver, tmp_path, capfd):
     made.solve()
     said = [line.split("] ", 1)[-1] for line in capfd.readouterr().err.splitlines()]
     assert said[-1] == "Optimization stopped early." and "Test interrupted." in said and made.iter == 2
+
+
+@pytest.mark.parametrize("name", list(updates.RULES))
+def test_a_large_parameter_is_updated_as_a_small_one(name, monkeypatch):
+    """In pieces that fit the caches, the last of them shorter."""
+    size = 2 * updates.PIECE + 5
+    rule = updates.RULES[name]
+    param = caffe_pb2.SolverParameter(weight_decay=0.1, momentum=0.9, regularization_type="L2", rms_decay=0.9)
+
+    def updated():
+        data, diff, *history = torch.rand(4, size, generator=torch.Generator().manual_seed(1))
+        updates.Step(rule, param, 3, [0.5, 0.25]).apply(data, diff, history[:rule.histories], 0.1, 1.0)
+        return data, diff, *history
+
+    in_pieces = updated()
+    monkeypatch.setattr(updates, "PIECE", size)
+    assert all(torch.equal(piece, whole) for piece, whole in zip(in_pieces, updated()))

@@ -147,14 +147,17 @@ class TensorLayer(Layer):
         raise NotImplementedError
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        for blob, value in zip(top, self._evaluate(bottom, top, self.keeps_graph)):
-            blob.mutable_tensor().copy_(value.detach().reshape(blob.shape))
+        for blob, output in zip(top, self._evaluate(bottom, top, self.keeps_graph)):
+            value = output.detach().reshape(blob.shape)
+            if not blob.stays and (not _is_dense(value) or _lies_in(value, (*bottom, *self.blobs))):
+                value = value.clone(memory_format=torch.contiguous_format)
+            blob.put(value)
 
     def _evaluate(self, bottom: Sequence[Blob], top: Sequence[Blob], keep: bool) -> list[torch.Tensor]:
         """The tops' values; where a gradient is needed and it is to `keep`, `_graph` then holds what leads to them."""
         self._graph = None  # let go of the last graph before the next one grows
         # a top written over its bottom must leave the bottom's values for backward
-        inputs = [blob.tensor().clone() if blob in top else blob.tensor() for blob in bottom]
+        inputs = [blob.tensor().clone() if blob in top and blob.stays else blob.tensor() for blob in bottom]
         params = [blob.tensor() for blob in self.blobs]
         wanted = list(zip(inputs, self.bottom_need_backward)) + list(zip(params, self.param_propagate_down))
         record = keep and any(need for _, need in wanted)
@@ -172,6 +175,9 @@ class TensorLayer(Layer):
         if self._graph is None:
             return
         inputs, params, outputs = self._graph
+        for blob, tensor in zip(bottom, inputs):
+            if blob not in top:
+                _see(blob.tensor(), tensor)
         wanted = [t for t in inputs + params if t.requires_grad]
         diffs = [blob.diff_tensor().clone() if blob in bottom else blob.diff_tensor() for blob in top]
         by_tensor: dict[int, torch.Tensor | None] = {}
@@ -183,12 +189,31 @@ class TensorLayer(Layer):
         for blob, tensor, need in zip(bottom, inputs, propagate_down):
             if need:
                 gradient = by_tensor.get(id(tensor))
-                diff = blob.mutable_diff_tensor()
-                diff.zero_() if gradient is None else diff.copy_(gradient)
+                if gradient is None:
+                    blob.mutable_diff_tensor().zero_()
+                else:
+                    blob.put_diff(gradient.detach())
         for blob, tensor in zip(self.blobs, params):
             gradient = by_tensor.get(id(tensor))
             if gradient is not None:
-                blob.mutable_diff_tensor().add_(gradient)
+                diff, cleared = blob.diff_to_fill()
+                diff.copy_(gradient) if cleared else diff.add_(gradient)
+
+
+def _is_dense(value: torch.Tensor) -> bool:
+    """Whether the numbers lie side by side, in the order of the axes or with the channels last."""
+    return value.is_contiguous() or (value.dim() == 4 and value.is_contiguous(memory_format=torch.channels_last))
+
+
+def _lies_in(value: torch.Tensor, blobs: Sequence[Blob]) -> bool:
+    """Whether it is a view of what one of the blobs holds."""
+    return any(value.untyped_storage().data_ptr() == blob.tensor().untyped_storage().data_ptr() for blob in blobs)
+
+
+def _see(current: torch.Tensor, recorded: torch.Tensor) -> None:
+    """Let backward see a bottom as it is by now, which is not as forward saw it where its memory is another."""
+    if current.data_ptr() != recorded.data_ptr():
+        recorded.data.copy_(current)
 
 
 Creator = Callable[[caffe_pb2.LayerParameter], Layer]

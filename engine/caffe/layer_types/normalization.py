@@ -99,22 +99,44 @@ class BatchNorm(TensorLayer):
         x = bottoms[0]
         if not x.numel():
             return [x.clone()]  # a batch of nothing, as a Filter can leave, has no statistics
-        per_channel = [1, self._channels] + [1] * (x.dim() - 2)
+        eps = self.layer_param.batch_norm_param.eps
         if self._global:
+            per_channel = [1, self._channels] + [1] * (x.dim() - 2)
             mean_sum, var_sum, weight = (p.detach() for p in params)
             scale = torch.where(weight == 0, 0, 1 / weight)
             mean, var = (scale * mean_sum).view(per_channel), (scale * var_sum).view(per_channel)
-            centred = x - mean
-        else:
-            others = [i for i in range(x.dim()) if i != 1]
-            mean = x.mean(others, keepdim=True)
-            centred = x - mean
-            var = (centred * centred).mean(others, keepdim=True)
-            self._update(mean.detach(), var.detach(), x.numel() // self._channels)
-        return [centred / (var + self.layer_param.batch_norm_param.eps).sqrt()]
+            return [(x - mean) / (var + eps).sqrt()]
+        y, mean, var = _Normalise.apply(x, eps)
+        self._update(mean, var, x.numel() // self._channels)
+        return [y]
 
     def _update(self, mean: torch.Tensor, var: torch.Tensor, m: int) -> None:
         fraction = self.layer_param.batch_norm_param.moving_average_fraction
         unbiased = var * (m / (m - 1)) if m > 1 else var
         for blob, value in zip(self.blobs, (mean, unbiased, torch.ones_like(mean[:, :1]))):
             blob.mutable_tensor().mul_(fraction).add_(value.reshape(blob.shape))
+
+
+class _Normalise(torch.autograd.Function):
+    """y = (x − mean) / √(var + eps) per channel (axis 1), with the mean and the variance of x; these too, 1 × C × 1 …
+
+    ∂x = (∂y − mean(∂y) − y · mean(∂y · y)) / √(var + eps).
+    """
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        ctx.others = [i for i in range(x.dim()) if i != 1]
+        mean = x.mean(ctx.others, keepdim=True)
+        centred = x - mean
+        var = (centred * centred).mean(ctx.others, keepdim=True)
+        root = (var + eps).sqrt()
+        y = centred.div_(root)
+        ctx.save_for_backward(y, root)
+        ctx.mark_non_differentiable(mean, var)
+        return y, mean, var
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor, *_: torch.Tensor) -> tuple[torch.Tensor, None]:
+        y, root = ctx.saved_tensors
+        along = (gradient * y).mean(ctx.others, keepdim=True)
+        return (gradient - gradient.mean(ctx.others, keepdim=True)).sub_(y * along).div_(root), None

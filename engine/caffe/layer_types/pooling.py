@@ -125,7 +125,7 @@ class Pooling(TensorLayer):
     def _maximum(self, x: torch.Tensor) -> list[torch.Tensor]:
         high, wide = self._sides
         y, index = self._first_maximum(x)
-        if not (y > -FLT_MAX).all():  # a NaN, which wins in torch, or nothing that counts
+        if y.numel() and not y.amin() > -FLT_MAX:  # a NaN, which wins in torch, or nothing that counts
             y, index = self._first_maximum(torch.where(x > -FLT_MAX, x, -FLT_MAX))
             y = y.clamp(min=-FLT_MAX)
         if len(self.layer_param.top) == 1:

@@ -196,16 +196,13 @@ class Solver:
             glog.info(f"Iteration {self.iter}, lr = {glog.number(rate)}")
         params = self.net.learnable_params
         diffs = [p.blob.mutable_diff_tensor() for p in params]
-        updates.clip(diffs, self.param.clip_gradients)
+        clipping = updates.clipping(diffs, self.param.clip_gradients)
+        shares = [float(f32(1) / f32(self.param.iter_size))] if self.param.iter_size > 1 else []
+        step = updates.Step(self.rule, self.param, self.iter, [*([clipping] if clipping != 1 else []), *shares])
         for i, (param, diff) in enumerate(zip(params, diffs)):
-            data = param.blob.mutable_tensor()
-            if self.param.iter_size > 1:
-                diff.mul_(float(np.float32(1) / np.float32(self.param.iter_size)))
-            updates.regularize(diff, data, self.param, param.decay_mult)
             history = [self.history[i + k * len(params)].mutable_tensor() for k in range(self.rule.histories)]
-            local_rate = float(np.float32(rate) * np.float32(param.lr_mult))
-            self.rule.update(diff, history, local_rate, self.param, self.iter)
-            data.sub_(diff)
+            local_rate = float(f32(rate) * f32(param.lr_mult))
+            step.apply(param.blob.mutable_tensor(), diff, history, local_rate, param.decay_mult)
         self.iter += 1
 
     def _due(self, interval: int) -> bool:

@@ -83,17 +83,17 @@ POLICIES: dict[str, tuple[Policy, tuple[str, ...]]] = {
 
 # -- before the rule -----------------------------------------------------------------------------------------------
 
-def clip(diffs: Sequence[torch.Tensor], limit: float) -> None:
-    """Scale all gradients so that their common L2 norm is at most `limit` (below 0: no limit)."""
+def clipping(diffs: Sequence[torch.Tensor], limit: float) -> float:
+    """The factor for all gradients with which their common L2 norm is at most `limit` (below 0: no limit)."""
     if limit < 0:
-        return
+        return 1.0
     norm = float(torch.stack([torch.dot(d.reshape(-1), d.reshape(-1)) for d in diffs]).sum().sqrt()) if diffs else 0.0
-    if norm > limit:
-        factor = float(f32(limit) / f32(norm))
-        glog.info(f"Gradient clipping: scaling down gradients (L2 norm {glog.number(norm)} > {glog.number(limit)}) "
-                 f"by scale factor {glog.number(factor)}")
-        for diff in diffs:
-            diff.mul_(factor)
+    if not norm > limit:
+        return 1.0
+    factor = float(f32(limit) / f32(norm))
+    glog.info(f"Gradient clipping: scaling down gradients (L2 norm {glog.number(norm)} > {glog.number(limit)}) "
+             f"by scale factor {glog.number(factor)}")
+    return factor
 
 
 def regularize(diff: torch.Tensor, data: torch.Tensor, param: caffe_pb2.SolverParameter, decay_mult: float) -> None:
@@ -175,6 +175,33 @@ RULES = {rule.name: rule for rule in (
     Rule("AdaDelta", _adadelta, histories=2),
     Rule("Adam", _adam, histories=2),
 )}
+
+
+# Numbers of a parameter that are updated together on a CPU: few enough that they stay in its caches from one operation
+# to the next, as 61 million do not; enough that starting an operation costs little.
+PIECE = 1 << 18
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an update needs to know beside the parameter: the rule, the solver's settings, the iteration, and the
+    factors that the gradients are multiplied by first, one after the other."""
+
+    rule: Rule
+    param: caffe_pb2.SolverParameter
+    iteration: int
+    factors: Sequence[float]
+
+    def apply(self, data: torch.Tensor, diff: torch.Tensor, history: Sequence[torch.Tensor], rate: float,
+              decay_mult: float) -> None:
+        """Turn a parameter's gradient, in `diff`, into its step, and take that from `data`; all of one size."""
+        size = PIECE if data.device.type == "cpu" else max(1, data.numel())
+        for w, g, *h in zip(*(t.view(-1).split(size) for t in (data, diff, *history))):
+            for factor in self.factors:
+                g.mul_(factor)
+            regularize(g, w, self.param, decay_mult)
+            self.rule.update(g, h, rate, self.param, self.iteration)
+            w.sub_(g)
 
 
 def check(rule: Rule, param: caffe_pb2.SolverParameter) -> None:
