@@ -100,7 +100,7 @@ def test_a_side_that_ends_says_why(tmp_path):
 
 def test_a_process_costs_what_it_holds_and_computes():
     small = processes.measured("import sys; status = 0;")
-    large = processes.measured("import sys; held = bytes(200 << 20); held.count(b'1'); status = 0;")
+    large = processes.measured("import sys; held = b'x' * (200 << 20); held.count(b'1'); status = 0;")
     assert 150 < large.memory - small.memory < 300
     assert large.computed > small.computed
     with pytest.raises(subprocess.CalledProcessError):
