@@ -68,8 +68,9 @@ def set_mode_cpu() -> None:
 def set_mode_gpu() -> None:
     """Compute on the CUDA device chosen by `set_device`; without one, warn once and stay on the CPU."""
     if torch.cuda.is_available():
-        # TF32 rounds products to 10 bits; Caffe's are whole float32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        # TF32 rounds what is multiplied to 10 bits; Caffe's products are whole float32
+        rounded = os.environ.get("CAFFE_TF32") == "1"
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = rounded
         _state.device = Device(torch.device("cuda", _state.gpu_index), shares_host=False)
         return
     if not _state.warned_without_gpu and root_solver():

@@ -127,10 +127,11 @@ class Split(Layer):
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
         if not propagate_down[0]:
             return
-        total = bottom[0].mutable_diff_tensor()
-        total.copy_(top[0].diff_tensor())
-        for blob in top[1:]:
-            total += blob.diff_tensor()
+        first, *others = [blob.diff_tensor() for blob in top]
+        total = first + others[0] if others else first.clone()
+        for diff in others[1:]:
+            total += diff
+        bottom[0].put_diff(total)
 
 
 def refuse_in_place(layer: Layer, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
@@ -225,6 +226,14 @@ class _QuotientProduct(torch.autograd.Function):
         return tuple(product / factor * gradient for factor in factors)
 
 
+def add(terms: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The elementwise sum, from the first to the last."""
+    total = terms[0] + terms[1]
+    for term in terms[2:]:
+        total = total + term
+    return total
+
+
 def multiply(factors: Sequence[torch.Tensor]) -> torch.Tensor:
     """The elementwise product, from the first to the last."""
     product = factors[0]
@@ -272,8 +281,9 @@ class Eltwise(TensorLayer):
             return [multiply(bottoms) if param.stable_prod_grad else _QuotientProduct.apply(*bottoms)]
         if param.operation == MAX:
             return [largest(bottoms)]
-        coefficients = param.coeff or [1.0] * len(bottoms)
-        return [sum(c * x for c, x in zip(coefficients, bottoms))]
+        if not param.coeff:
+            return [add(bottoms)]
+        return [add([c * x for c, x in zip(param.coeff, bottoms)])]
 
 
 @register
