@@ -10,7 +10,8 @@ takes its old place there; the page is made of that file, and of notes.md.
     steps       a training step and a forward pass: the engine, real Caffe, the floor
     layers      where a training step's time goes, layer by layer
     stages      where a prediction's time goes, stage by stage
-    data        `prepare`, motion images, position features, the data layer
+    data        `prepare`, motion images, position features
+    waiting     the data layer alone, and how long a training step waits for it
     predict     a minute of video by each system, from the command to its files
     sizes       cost against size: batches, minutes of video, processes
     startup     commands that do nothing, and `import caffe`

@@ -22,7 +22,7 @@ from tools import provenance
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
 # In the order of the page; `machine` is measured whenever another part is, for its floors.
-PARTS = ("machine", "steps", "layers", "stages", "data", "predict", "sizes", "startup")
+PARTS = ("machine", "steps", "layers", "stages", "data", "waiting", "predict", "sizes", "startup")
 SCRATCH = Path("results") / "bench" / "work"
 
 

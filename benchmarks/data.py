@@ -1,4 +1,4 @@
-"""What comes before training: preparing videos, motion images, position features, and the data layer's reading."""
+"""What comes before training: preparing videos, motion images, position features."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Side:
         self._process = subprocess.Popen(
             _command(name, place),
             cwd=place,
-            env=_environment(name, threads),
+            env=environment(name, threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -83,7 +83,7 @@ def _command(name: str, place: Path) -> list[str]:
     return [sys.executable, str(place / SIDE)]
 
 
-def _environment(name: str, threads: int) -> dict[str, str]:
+def environment(name: str, threads: int) -> dict[str, str]:
     """What both sides are given: the threads of their matrix products, and no logs."""
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     paths = "" if name == REAL else os.pathsep.join([str(ROOT / "engine"), str(ROOT)])

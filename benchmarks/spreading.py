@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -75,10 +74,8 @@ def training_rate(name: str, count: int, threads: int, every: int) -> float:
         network.write_message(Path(place) / file, solver)
         # Where there is no GPU, a process for each of these numbers computes on the CPU.
         many = ["--gpu", ",".join(map(str, range(count)))] if count > 1 else []
-        limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-        paths = os.pathsep.join([str(sides.ROOT / "engine"), str(sides.ROOT)])
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if count > 1 else {}
-        environment = {**os.environ, **limits, **hidden, "PYTHONPATH": paths, "GLOG_minloglevel": "0"}
+        environment = {**sides.environment(sides.OURS, threads), **hidden, "GLOG_minloglevel": "0"}
         command = [sys.executable, "-c", CAFFE, "train", f"--solver={file}", *many, "--logtostderr"]
         done = subprocess.run(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True, check=True)
     speeds = [float(rate) for rate in re.findall(r"Iteration \d+ \(([\d.e+-]+) iter/s", done.stderr)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,7 @@ MOTION_PRODUCTS = 2 * FRAMES + 2 * 2 * 2 * 2 * WIDTH
 
 
 def measure(way: Way, found: Found) -> dict[str, Any]:
-    """{"video": …, "frames": n, "alone": {stage: seconds of each round}, "together": [run.json's `stages`], "whole":
+    """{"video": …, "frames": n, "alone": {stage: seconds of each round}, "together": [run.json's `seconds`], "whole":
     [Cost of each prediction]}, and what the floors are computed from."""
     seen = videos.footage(way)
     trained = models.make(NETWORK, way.scratch / "models")
@@ -44,7 +43,7 @@ def measure(way: Way, found: Found) -> dict[str, Any]:
             shutil.rmtree(output, ignore_errors=True)
             given = processes.predicting(trained, [seen.file], output, way.gpu)
             whole.append(processes.measured(processes.PREDICT, *given)._asdict())
-            together.append(read_json(output / seen.file.stem / "run.json").get("stages", {}))
+            together.append(read_json(output / seen.file.stem / "run.json").get("seconds", {}))
             progress.update()
     seconds = {stage: [one["seconds"][stage] for one in alone] for stage in alone[0]["seconds"]}
     shown = {key: alone[0][key] for key in ("frames", "layers", "batch", "stored")}
@@ -53,10 +52,8 @@ def measure(way: Way, found: Found) -> dict[str, Any]:
 
 def _alone(way: Way, trained: str, file: str) -> dict[str, Any]:
     """What `stage_runs` prints."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(sides.THREADS))
-    paths = os.pathsep.join([str(sides.ROOT / "engine"), str(sides.ROOT)])
     command = [sys.executable, "-m", "benchmarks.stage_runs", trained, file]
-    environment = {**os.environ, **threads, "PYTHONPATH": paths}
+    environment = sides.environment(sides.OURS, sides.THREADS)
     more = [] if way.gpu is None else [str(way.gpu)]
     out = subprocess.PIPE
     done = subprocess.run([*command, *more], cwd=sides.ROOT, env=environment, stdout=out, text=True, check=True)
