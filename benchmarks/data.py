@@ -46,11 +46,11 @@ def motion_rate(seen: videos.Footage) -> float:
     import itertools
     import time
 
-    from data_prep import streams
+    from data_prep import motion, streams
 
-    kept = list(itertools.islice(streams.stored_frames(seen.file, None, SIZE), KEPT))
+    kept = [frame.grey for frame in itertools.islice(streams.stored_frames(seen.file, None, SIZE), KEPT)]
     started = time.perf_counter()
-    for _ in streams.STREAMS["motion"].images(kept):
+    for _ in motion.motion_images(kept):
         pass
     return len(kept) / (time.perf_counter() - started)
 

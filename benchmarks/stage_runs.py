@@ -27,14 +27,15 @@ def main(model_path: str, file: str, gpu: int | None) -> dict[str, Any]:
     loaded = time.perf_counter() - STARTED
 
     from benchmarks import side, stages, work
-    from data_prep import streams, video
+    from data_prep import motion, streams, video
 
     way = trained.preprocessing
     seconds = {stages.START: loaded, stages.DECODING: _timed(lambda: _through(video.read_frames(file)))}
-    kept: list[streams.Frame] = []
-    both = _timed(lambda: kept.extend(streams.stored_frames(file, None, way["stored_size"])))
+    kept: list[Any] = []
+    stored = streams.stored_frames(file, None, way["stored_size"])
+    both = _timed(lambda: kept.extend(frame.grey for frame in stored))
     seconds[stages.SIZING] = max(0.0, both - seconds[stages.DECODING])
-    seconds[stages.MOTION] = _timed(lambda: _through(streams.STREAMS["motion"].images(kept)))
+    seconds[stages.MOTION] = _timed(lambda: _through(motion.motion_images(kept)))
     frames, batch = len(kept), way["batch_size"]
     kept.clear()
 

@@ -23,6 +23,7 @@ START, DECODING, SIZING, MOTION, NET, WRITING = (
     "start-up: imports, the model", "decoding", "cropping and squashing", "motion images", "the net as it is written",
     "writing: tables, picture",
 )  # fmt: skip
+TOGETHER = {"net": NET, "features": MOTION}  # what the floors are of in run.json's stages
 # Multiply-adds a pixel of a motion image: two filters over nine frames; then, along x and y, two kernels on two
 # pictures, each along and across.
 MOTION_PRODUCTS = 2 * FRAMES + 2 * 2 * 2 * 2 * WIDTH
@@ -89,22 +90,25 @@ def lines(results: dict[str, Any], found: Found) -> list[str]:
         "",
         f"`{NETWORK}` at full size on {results['video']}; each stage alone, in one process of {sides.THREADS} "
         "threads. Decoding is FFmpeg's; writing has no floor.",
-        *_together(results["together"]),
+        *_together(results["together"], least),
     ]
 
 
-def _together(rounds: list[dict[str, dict[str, float]]]) -> list[str]:
-    """The stages as a prediction itself tells of them."""
+def _together(rounds: list[dict[str, dict[str, float]]], least: Mapping[str, float]) -> list[str]:
+    """The stages as a prediction itself tells of them; floors are of all cores at once, and here of one."""
     if not rounds[0]:
         return []
-    rows = [
-        (stage, *(f"{median(one[stage][kind] for one in rounds if stage in one):.2f}" for kind in ("works", "waits")))
-        for stage in rounds[0]
-    ]
+    rows = []
+    for stage in rounds[0]:
+        works, waits = (median(one[stage][kind] for one in rounds if stage in one) for kind in ("works", "waits"))
+        floor = sides.THREADS * least.get(TOGETHER.get(stage, ""), 0.0)
+        rows.append(
+            (stage, f"{works:.2f}", f"{waits:.2f}", *((f"{floor:.2f}", f"{works / floor:.1f}") if floor else ("", "")))
+        )
     return [
         "",
         "The same in the prediction, by its own `run.json`: seconds in which a stage works, all its threads added up,",
         "and in which it waits for the others:",
         "",
-        *table(("stage", "works, s", "waits, s"), rows),
+        *table(("stage", "works, s", "waits, s", "floor of one core, s", "×"), rows),
     ]
