@@ -1,0 +1,64 @@
+"""The short form for CI: fails where the engine is not as much faster than real Caffe as it must be, or where a cost
+grows faster than its size. Both are ratios of runs in turn on one machine: a slow machine fails nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from benchmarks import nets, sides, steps
+from data_prep.progress import Progress
+
+NETWORK = "shape/cnn"
+BATCH = 8
+ROUNDS = {steps.STEP: 5, steps.FORWARD: 7}
+# What must be reached: real Caffe's time by ours, of the fastest rounds. Whatever disturbs only makes them longer.
+LIMITS = {steps.STEP: 1.2, steps.FORWARD: 1.2}
+# The larger batch, and what an image of it may cost by one of BATCH: the line t = a + b·n makes it cheaper.
+LARGE, GROWTH, GROWTH_ROUNDS = 32, 1.25, 5
+
+
+def run(quiet: bool) -> int:
+    """Exit status: 1 where a ratio is beyond its limit, or real Caffe is not there to compare with."""
+    if not sides.real_caffe_is_there():
+        print(
+            "benchmarks: real Caffe is not there to compare with; as root, run tests/conformance/real_caffe.sh",
+            file=sys.stderr,
+        )
+        return 1
+    names = (sides.OURS, sides.REAL)
+    turns = len(names) * (len(ROUNDS) + sum(ROUNDS.values()) + 1 + GROWTH_ROUNDS)
+    faults = 0
+    with sides.box() as place, Progress(turns, "turns", "quick", quiet) as progress:
+        for kind, limit in LIMITS.items():
+            row = steps.compared(place, NETWORK, kind, BATCH, names, ROUNDS[kind], tell=progress.update)
+            ratio = min(row["seconds"][sides.REAL]) / min(row["seconds"][sides.OURS])
+            text = f"{steps.described(row)}; of the fastest {ratio:.2f}"
+            faults += _told(text, ratio >= limit, f"at least {limit}", quiet)
+        cost = growth(place, progress)
+        text = f"{NETWORK}, forward: an image in a batch of {LARGE} by one of {BATCH}: {cost:.2f}"
+        faults += _told(text, cost <= GROWTH, f"at most {GROWTH}", quiet)
+    return int(faults > 0)
+
+
+def growth(place: Any, progress: Progress) -> float:
+    """What an image costs in a large batch by what it costs in a small one, in turn, of the fastest rounds."""
+    sizes = {"small": BATCH, "large": LARGE}
+    opened = {}
+    try:
+        for name, batch in sizes.items():
+            opened[name] = sides.Side(sides.OURS, place)
+            opened[name].ask("net", file=nets.prediction(NETWORK, batch, place)[0])
+        seconds = sides.in_turn(opened, steps.FORWARD, GROWTH_ROUNDS, progress.update)
+    finally:
+        for side in opened.values():
+            side.close()
+    return min(seconds["large"]) * BATCH / (min(seconds["small"]) * LARGE)
+
+
+def _told(text: str, good: bool, limit: str, quiet: bool) -> bool:
+    """Say how it is, and return whether it is a fault."""
+    if not good or not quiet:
+        print(f"{text}; it must be {limit}", file=sys.stdout if good else sys.stderr)
+    return not good
