@@ -92,7 +92,8 @@ def main() -> int:
         scores, gradients = compare(name)
         lines.append(f"| `{name}` | {scores:.1e} | {gradients:.1e} |")
     lines += ["", "A maximum or a ReLU that decides otherwise for a rounded number sends its gradient elsewhere. The",
-              "engine's own limits against real Caffe are 1e-4 and 1e-3, so TF32 is off unless `CAFFE_TF32=1` asks for it.",
+              "engine's own limits against real Caffe are 1e-4 and 1e-3, so TF32 is off unless `CAFFE_TF32=1` asks for",
+              "it.",
               "", "    python tests/conformance/tf32.py", ""]
     Path(args.output).write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))
