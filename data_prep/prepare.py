@@ -5,6 +5,7 @@ import argparse
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "of the upper edge)")
     parser.add_argument("--videos", metavar="LIST", help="only these, separated by commas (default: all)")
     parser.add_argument("--workers", type=int, metavar="N",
-                        help="processes, each for a video at a time (default: one per core)")
+                        help="processes, each for a video at a time, or threads of theirs where there are fewer videos "
+                             "(default: one per core)")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
 
@@ -138,6 +140,8 @@ def _find_jobs(
 
 
 def _build_all(jobs: list[Job], workers: int, quiet: bool) -> None:
+    """Prepare the videos by so many workers: each a process for a video, or threads of one where there are fewer."""
+    jobs = [replace(job, threads=max(workers // len(jobs), 1)) for job in jobs]
     with Progress(sum(job.frames for job in jobs), "frames", "prepare", quiet) as progress:
         progress.skip(sum(finished_frames(job) for job in jobs))
         faults = run_jobs(build, jobs, workers, progress.update)

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, TextIO
@@ -13,10 +14,13 @@ import numpy as np
 
 from data_prep import files, lmdb_store
 from data_prep.errors import InputError
-from data_prep.streams import LEAD, STREAMS, stored_frames, whole
+from data_prep.ordered import ahead, ordered
+from data_prep.stages import Stages
+from data_prep.streams import LEAD, STREAMS, Frame, of_piece, pieces, stored_frames
 
 BATCH_BYTES = 32 << 20  # what is written, and so safe from a crash, at once
 BATCH_FRAMES = 512
+PIECE = 32  # frames that a thread computes at a time
 
 Report = Callable[[int], None]
 
@@ -33,6 +37,7 @@ class Job:
     frames: int  # as counted without decoding, for the progress
     labelled: int | None  # rows of its labels file
     frame_bytes: float = 0.0  # room that a frame takes on the disk, about
+    threads: int = 1  # that compute the streams
 
     @property
     def partial(self) -> Path:
@@ -89,39 +94,48 @@ def _write(job: Job, report: Report) -> None:
 
 
 def _write_streams(job: Job, state: State, times: _Times, report: Report) -> State:
-    first = max(state.frames - LEAD, 0)
     writers = {stream: lmdb_store.Writer(job.partial / f"{stream}.lmdb") for stream in job.streams}
     batch: dict[str, list[tuple[int, bytes]]] = {stream: [] for stream in job.streams}
     done, sums = state.frames, {stream: np.array(state.sums[stream], np.float64) for stream in job.streams}
     size = 0
     try:
-        for frame, images in enumerate(_images(job, first, times), first):
-            if frame < state.frames:
-                continue
-            for stream, image in zip(job.streams, images):
-                value = STREAMS[stream].encode(image)
-                batch[stream].append((frame, value))
-                sums[stream] += STREAMS[stream].totals(image)
-                size += len(value)
-            done = frame + 1
-            if size >= BATCH_BYTES or done % BATCH_FRAMES == 0:
-                state = _commit(job, writers, batch, done, sums)
-                size = 0
-            report(1)
+        with closing(_values(job, state.frames, times)) as values:
+            for made in itertools.chain.from_iterable(values):
+                for stream, (value, totals) in zip(job.streams, made):
+                    batch[stream].append((done, value))
+                    sums[stream] += totals
+                    size += len(value)
+                done += 1
+                if size >= BATCH_BYTES or done % BATCH_FRAMES == 0:
+                    state = _commit(job, writers, batch, done, sums)
+                    size = 0
+                report(1)
         return _commit(job, writers, batch, done, sums)
     finally:
         for writer in writers.values():
             writer.close()
 
 
-def _images(job: Job, first: int, times: _Times) -> Iterator[tuple[np.ndarray, ...]]:
-    """The images of all streams, frame by frame, from frame `first`."""
+def _values(job: Job, first: int, times: _Times) -> Generator[list[tuple[tuple[bytes, np.ndarray], ...]], None, None]:
+    """From frame `first` on, of each frame and each stream what is stored and what is added up; some frames at a time,
+    by `job.threads` threads beside the one that decodes."""
+    before = min(first, LEAD)
     frames = stored_frames(
-        job.video, job.recipe["crop"], job.recipe["size"], first, times.add, track="position" in job.streams,
+        job.video, job.recipe["crop"], job.recipe["size"], first - before, times.add, track="position" in job.streams,
         feeder=job.recipe.get("feeder"),
     )
-    copies = itertools.tee(frames, len(job.streams))
-    return zip(*(whole(stream, copy) for stream, copy in zip(job.streams, copies)))
+
+    def compute(piece: list[Frame]) -> list[tuple[tuple[bytes, np.ndarray], ...]]:
+        return list(zip(*(_encoded(stream, piece) for stream in job.streams)))
+
+    stages = Stages()
+    read = ahead(pieces(frames, before, PIECE), 2, stages, "decode")
+    return ordered(read, compute, job.threads, job.threads + 1, stages, "streams")
+
+
+def _encoded(stream: str, piece: list[Frame]) -> Iterator[tuple[bytes, np.ndarray]]:
+    kind = STREAMS[stream]
+    return ((kind.encode(image), kind.totals(image)) for image in of_piece(stream, piece))
 
 
 def _commit(job: Job, writers: dict[str, lmdb_store.Writer], batch: dict[str, list[tuple[int, bytes]]],

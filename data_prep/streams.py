@@ -63,6 +63,27 @@ def whole(stream: str, frames: Iterable[Frame]) -> Iterator[np.ndarray]:
     return STREAMS[stream].images(repeat_ends(frames, STREAMS[stream].around))
 
 
+def pieces(frames: Iterable[Frame], before: int, size: int) -> Iterator[list[Frame]]:
+    """Consecutive frames of a video in lists of `size`, fewer at the end, each with LEAD more in front and behind that
+    are only looked at: `of_piece` can compute each by itself. Of the `frames`, the first `before` (at most LEAD) are in
+    front of the first list's own; beyond the ends the first and the last repeat."""
+    around = itertools.islice(repeat_ends(frames, LEAD), before, None)
+    window = list(itertools.islice(around, 2 * LEAD))
+    while True:
+        window += itertools.islice(around, size)
+        count = len(window) - 2 * LEAD
+        if count <= 0:
+            return
+        yield list(window)
+        del window[:count]
+
+
+def of_piece(stream: str, piece: Sequence[Frame]) -> Iterator[np.ndarray]:
+    """A stream's values of a piece's own frames."""
+    outside = LEAD - STREAMS[stream].around
+    return STREAMS[stream].images(piece[outside : len(piece) - outside])
+
+
 def _motion_images(frames: Iterable[Frame]) -> Iterator[np.ndarray]:
     rest = iter(frames)
     head = list(itertools.islice(rest, LEAD + 1))

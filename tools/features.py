@@ -84,9 +84,8 @@ def features(
     if kind == "hdf5":
         import h5py  # noqa: F401  (here, so that it is missing before the work and not after it)
 
-    trained = model.load(model_path)
     files = find_videos(videos)
-    backend.use_device(gpu)
+    trained = model.load(model_path, lambda: backend.use_device(gpu))  # the engine is loaded meanwhile
     reader = video_stream.reader_of(trained, batch_size, blob, backend.lanes(gpu))
     name = blob or reader.feature_blob
     reader.shape(name)

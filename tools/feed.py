@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,10 +10,9 @@ import numpy as np
 
 from data_prep import video
 from data_prep.errors import InputError
-from data_prep.motion import repeat_ends
 from data_prep.ordered import ahead, ordered
 from data_prep.stages import Stages
-from data_prep.streams import LEAD, STREAMS, Frame, stored_frames
+from data_prep.streams import LEAD, Frame, of_piece, pieces, stored_frames
 from tools.backend import cores
 
 WORKERS = 4  # threads that make the streams' values, at most
@@ -30,7 +28,7 @@ class Batch(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What a batch is made of: its frames, and LEAD frames before and after, the video's first and last repeated."""
+    """What a batch is made of: its frames' times, and a list of `data_prep.streams.pieces`."""
 
     times: np.ndarray
     frames: list[Frame]
@@ -47,9 +45,9 @@ def batches(
     """The frames of a video from frame `start` on, `size` at a time (fewer at the end), made ahead by threads of their
     own: decoding is the stage `decode`, the rest `features`."""
     kept = stages or Stages()
-    pieces = ahead(_pieces(path, preprocessing, streams, size, start), 2, kept, "decode")
+    decoded = ahead(_pieces(path, preprocessing, streams, size, start), 2, kept, "decode")
     workers = min(WORKERS, cores())
-    return ordered(pieces, lambda piece: _batch(piece, streams), workers, workers + 1, kept, "features")
+    return ordered(decoded, lambda piece: _batch(piece, streams), workers, workers + 1, kept, "features")
 
 
 def network_input(stored: np.ndarray, mean: Sequence[float], crop: int, out: np.ndarray) -> None:
@@ -84,21 +82,12 @@ def _pieces(path: Path, preprocessing: dict[str, Any], streams: list[str], size:
     track = "position" in streams
     feeder = preprocessing.get("feeder")
     frames = stored_frames(path, region, preprocessing["stored_size"], start - before, told, track, feeder)
-    around = itertools.islice(repeat_ends(frames, LEAD), before, None)
-    window = list(itertools.islice(around, 2 * LEAD))
-    while True:
-        window += itertools.islice(around, size)
-        count = len(window) - 2 * LEAD
-        if count <= 0:
-            return
-        yield Piece(np.array(times[before : before + count]), list(window))
-        del times[:count], window[:count]
+    for piece in pieces(frames, before, size):
+        count = len(piece) - 2 * LEAD
+        yield Piece(np.array(times[before : before + count]), piece)
+        del times[:count]
 
 
 def _batch(piece: Piece, streams: Sequence[str]) -> Batch:
-    made = {}
-    for stream in streams:
-        outside = LEAD - STREAMS[stream].around
-        images = STREAMS[stream].images(piece.frames[outside : len(piece.frames) - outside])
-        made[stream] = np.stack(list(images))
+    made = {stream: np.stack(list(of_piece(stream, piece.frames))) for stream in streams}
     return Batch(piece.frames[LEAD].number, piece.times, made)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from data_prep.errors import InputError
 from data_prep.files import read_json, sha256, write_json
@@ -61,8 +62,11 @@ class Model:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def load(path: str | Path) -> Model:
-    """Read a model's folder. Raises InputError if it is unfinished, damaged or of a newer format."""
+def load(path: str | Path, meanwhile: Callable[[], None] = lambda: None) -> Model:
+    """Read a model's folder. Raises InputError if it is unfinished, damaged or of a newer format.
+
+    `meanwhile` is called while a thread reads the files through, to see whether they are those of the model.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name what `ethocaffe train` wrote with --output")
@@ -86,8 +90,11 @@ def load(path: str | Path) -> Model:
     for name in own:
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: no such file, and the model needs it; restore it or train again")
+    with ThreadPoolExecutor(1) as thread:
+        found = {name: thread.submit(sha256, folder / name) for name in info["files"]}
+        meanwhile()
     for name, signed in info["files"].items():
-        if sha256(folder / name) != signed:
+        if found[name].result() != signed:
             raise InputError(f"{folder / name}: is not the file that model.json describes; restore it or train again")
     return Model(folder, info)
 

@@ -71,9 +71,8 @@ def predict(
     from tools import backend, video_stream
     from tools.video_prediction import Job, predict_video
 
-    trained = model.load(model_path)
     files = find_videos(videos)
-    backend.use_device(gpu)
+    trained = model.load(model_path, lambda: backend.use_device(gpu))  # the engine is loaded meanwhile
     reader = video_stream.reader_of(trained, batch_size, lanes=backend.lanes(gpu))
 
     def work(file: Path, folder: Path, info: Any, progress: Progress) -> int:
