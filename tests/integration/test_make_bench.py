@@ -75,6 +75,7 @@ def test_the_short_form_fails_on_ratios_alone(small, monkeypatch, capsys):
     monkeypatch.setattr(quick, "ROUNDS", {steps.STEP: 1, steps.FORWARD: 1})
     monkeypatch.setattr(quick, "GROWTH_ROUNDS", 1)
     monkeypatch.setattr(quick, "GROWTH", 1000)
+    monkeypatch.setattr(quick, "TRIES", 1)
     monkeypatch.setattr(quick, "LIMITS", {steps.STEP: 1e-6, steps.FORWARD: 1e-6})
     assert benchmarks.main(["--quick", "--quiet"]) == 0
     assert not capsys.readouterr().err
