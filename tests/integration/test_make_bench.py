@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import layers, machine, predict, quick, sides, steps
+from benchmarks import layers, machine, predict, quick, sides, startup, steps
 
 SMALL = "mini/shape_motion/cnn"
 
@@ -24,6 +24,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(steps, "BATCH", 4)
     monkeypatch.setattr(predict, "SYSTEMS", ("current_system", SMALL))
     monkeypatch.setattr(sides, "TURN", 0.01)
+    monkeypatch.setattr(sides, "THREADS", 1)
+    monkeypatch.setattr(startup, "TIMES", 1)
     monkeypatch.setattr(machine, "measure", lambda *_: {"products": 1e11, "bytes": 1e10, "by": {"these": 1e11}})
 
 
