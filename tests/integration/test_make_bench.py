@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import layers, machine, predict, quick, sides, steps
+from benchmarks import layers, machine, predict, quick, sides, startup, steps
 
 SMALL = "mini/shape_motion/cnn"
 
@@ -24,6 +24,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(steps, "BATCH", 4)
     monkeypatch.setattr(predict, "SYSTEMS", ("current_system", SMALL))
     monkeypatch.setattr(sides, "TURN", 0.01)
+    monkeypatch.setattr(sides, "THREADS", 1)
+    monkeypatch.setattr(startup, "TIMES", 1)
     monkeypatch.setattr(machine, "measure", lambda *_: {"products": 1e11, "bytes": 1e10, "by": {"these": 1e11}})
 
 
@@ -75,6 +77,7 @@ def test_the_short_form_fails_on_ratios_alone(small, monkeypatch, capsys):
     monkeypatch.setattr(quick, "ROUNDS", {steps.STEP: 1, steps.FORWARD: 1})
     monkeypatch.setattr(quick, "GROWTH_ROUNDS", 1)
     monkeypatch.setattr(quick, "GROWTH", 1000)
+    monkeypatch.setattr(quick, "TRIES", 1)
     monkeypatch.setattr(quick, "LIMITS", {steps.STEP: 1e-6, steps.FORWARD: 1e-6})
     assert benchmarks.main(["--quick", "--quiet"]) == 0
     assert not capsys.readouterr().err
