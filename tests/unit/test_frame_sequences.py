@@ -143,7 +143,7 @@ def test_tops_hold_the_planned_frames_cropped_less_their_mean(dataset, open_net,
     for batch in range(5):
         blobs = forward(net)
         places = frame_plan.places(plan, batch)
-        listed = frame_plan.frame_list(plan, batch, training=phase == caffe.TRAIN)
+        listed = frame_plan.frame_list(plan.settings, batch, places, training=phase == caffe.TRAIN)
         assert (blobs["label"] == places.label.ravel()).all() and (blobs["cont"] == places.cont).all()
         for row, (video, frame, top, left) in enumerate(listed):
             window = (slice(None), slice(top, top + CROP), slice(left, left + CROP))
@@ -294,7 +294,7 @@ def test_a_frame_of_another_size_is_named_with_its_file(dataset, open_net, worke
     with lmdb_store.Writer(dataset / "prepared" / "b" / "motion.lmdb") as writer:
         writer.write([(2, datum.encode_raw(np.zeros((4, 8, 8), np.uint8)))])
     net = open_net(param_str(dataset, workers=workers, videos=["b"], shuffle=False))
-    with pytest.raises(InputError, match=r"b/motion\.lmdb: frame 2 .*\(4, 8, 8\)"):
+    with pytest.raises(InputError, match=r"b/motion\.lmdb: frame 2: .*\(4, 8, 8\)"):
         net.forward()
 
 
