@@ -9,17 +9,6 @@ import numpy as np
 from caffe.proto import caffe_pb2
 from data_prep.errors import InputError
 
-# Level 1 is near the smallest size for camera pictures and twice as fast to write as OpenCV's default.
-PNG_OPTIONS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-
-
-def encode_grey(image: np.ndarray) -> bytes:
-    """A grey uint8 image H×W as a serialised Datum with a PNG inside (encoded, channels 1, no label)."""
-    height, width = image.shape
-    _, png = cv2.imencode(".png", image, PNG_OPTIONS)
-    datum = caffe_pb2.Datum(channels=1, height=height, width=width, data=png.tobytes(), encoded=True)
-    return datum.SerializeToString()
-
 
 def encode_raw(image: np.ndarray) -> bytes:
     """A uint8 image C×H×W as a serialised Datum of raw bytes, channel by channel (no label)."""
