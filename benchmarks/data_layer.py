@@ -19,8 +19,6 @@ from data_prep import dataset as datasets
 from tools import model, network
 from tools.backend import load_caffe
 
-NETWORKS = ("shape_motion/cnn", "shape_motion/lstm_after")
-WORKERS = (0, 1, 2)
 GPU_STEP = 0.01  # seconds
 WARM = 8  # batches before the first that counts: the workers' start, and the first use of each part of their memory
 MEGABYTE = 1e6
@@ -44,41 +42,6 @@ class Waiting(NamedTuple):
     def usual_share(self) -> float:
         """That of the median step: what it is where nothing else disturbs the machine."""
         return median(self.waits) / median(self.steps)
-
-
-def measure(
-    dataset: Path, folder: Path, repeats: int, nets: Sequence[str] = NETWORKS, tell: Callable[[], None] = lambda: None
-) -> list[dict[str, Any]]:
-    """A row per network, each with its `bytes_per_step` and seconds to copy them, `alone` and `sleep` by number of
-    workers, and `net`, with as many as the network has: frames a second, and shares of waiting and the workers' seconds
-    per batch, of each round. `tell` hears of every round of every network; everything comes from memory (`read_all`).
-    """
-    read_all(dataset)
-    rows: list[dict[str, Any]] = [
-        {
-            "network": name,
-            **bytes_per_step(name, dataset),
-            "copy": [],
-            "alone": {str(count): [] for count in WORKERS},
-            "sleep": {str(count): [] for count in WORKERS},
-            "net": [],
-        }
-        for name in nets
-    ]
-    for _ in range(repeats):
-        for row in rows:
-            name = row["network"]
-            row["copy"].append(copying(row["tops"]))
-            for count in WORKERS:
-                row["alone"][str(count)].append(frames_per_second(name, dataset, folder, count))
-                row["sleep"][str(count)].append(_numbers(with_sleep(name, dataset, folder, count)))
-            row["net"].append(_numbers(with_net(name, dataset, folder, WORKERS[-1])))
-            tell()
-    return rows
-
-
-def _numbers(waiting: Waiting) -> dict[str, float]:
-    return {"share": waiting.share, "usual": waiting.usual_share, "worker": waiting.worker}
 
 
 def copying(megabytes: float, times: int = 20) -> float:
