@@ -6,13 +6,15 @@ import os
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 import lmdb
 import numpy as np
 
 from data_prep import datum
 from data_prep.errors import InputError
+
+Result = TypeVar("Result")
 
 FIRST_MAP = 64 << 20  # bytes; the map doubles when it is full, the file grows with its content
 
@@ -83,21 +85,26 @@ class Reader:
 
         Raises InputError if it is not there or cannot be decoded.
         """
-        try:
-            return datum.decode(self.read_bytes(frame))
-        except InputError as error:
-            if str(self.path) in str(error):
-                raise
-            raise InputError(f"{self.path}: frame {frame}: {error}") from None
+        return self.use(frame, lambda serialised: datum.decode(bytes(serialised)))
 
     def read_bytes(self, frame: int) -> bytes:
         """The serialised Datum of a frame. Raises InputError if it is not there."""
-        with self._opened().begin() as transaction:
+        return self.use(frame, bytes)
+
+    def use(self, frame: int, function: Callable[[memoryview], Result]) -> Result:
+        """What `function` makes of the serialised Datum of a frame, which it sees where it lies and must not keep.
+
+        Raises InputError if it is not there, and with the file and the frame what `function` raises of it.
+        """
+        with self._opened().begin(buffers=True) as transaction:
             value = transaction.get(key(frame))
-        if value is None:
-            raise InputError(f"{self.path}: no frame {frame} (it has {len(self)}); "
-                             "run `ethocaffe prepare` again to rebuild it")
-        return value
+            if value is None:
+                raise InputError(f"{self.path}: no frame {frame} (it has {len(self)}); "
+                                 "run `ethocaffe prepare` again to rebuild it")
+            try:
+                return function(value)
+            except InputError as error:
+                raise InputError(f"{self.path}: frame {frame}: {error}") from None
 
     def close(self) -> None:
         self._environment = None

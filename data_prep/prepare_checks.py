@@ -16,8 +16,6 @@ from data_prep.prepare_video import Job, finished_frames
 from data_prep.streams import STREAMS, stored_frames, whole
 from data_prep.video import count_frames, probe, read_times
 
-SAMPLED = range(0, 60, 12)  # the frames whose size as PNG stands for all
-MARGIN = 1.25  # later frames may be fuller
 PAGE = 4096  # bytes; an LMDB stores a large value in whole pages
 
 
@@ -140,16 +138,10 @@ def check_disk(folder: Path, jobs: Sequence[Job], free_bytes: Callable[[Path], i
 
 
 def _bytes_per_frame(job: Job) -> float:
-    """How much room a frame takes in the LMDBs of a job, by the first frames of its video."""
-    stored = stored_frames(job.video, job.recipe["crop"], job.recipe["size"])
-    frames = list(itertools.islice(stored, SAMPLED.start, SAMPLED.stop, SAMPLED.step))
-    total = 0.0
-    for stream in job.streams:
-        kind = STREAMS[stream]
-        margin = MARGIN if kind.compressed else 1.0
-        for image in whole(stream, frames):
-            total += margin * np.ceil(len(kind.encode(image)) / PAGE + 0.01) * PAGE
-    return total / len(frames)
+    """How much room a frame takes in the LMDBs of a job; the first stands for all, which take the same."""
+    first = list(itertools.islice(stored_frames(job.video, job.recipe["crop"], job.recipe["size"]), 1))
+    sizes = [len(STREAMS[stream].encode(image)) for stream in job.streams for image in whole(stream, first)]
+    return sum(float(np.ceil(size / PAGE + 0.01)) * PAGE for size in sizes)
 
 
 def _gigabytes(size: float) -> str:

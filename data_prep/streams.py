@@ -12,7 +12,7 @@ from typing import Callable, NamedTuple
 import cv2
 import numpy as np
 
-from data_prep.datum import encode_floats, encode_grey, encode_raw
+from data_prep.datum import encode_floats, encode_raw
 from data_prep.images import crop_grey, resize_grey
 from data_prep.motion import FRAMES, middle_images, repeat_ends
 from data_prep.patches import working
@@ -52,7 +52,6 @@ class Stream(NamedTuple):
     images: Callable[[Iterable[Frame]], Iterator[np.ndarray]]
     around: int
     encode: Callable[[np.ndarray], bytes]
-    compressed: bool  # so that the size depends on the content
     pictures: bool
     sums: int
     totals: Callable[[np.ndarray], np.ndarray]
@@ -98,11 +97,11 @@ def _channel_sums(image: np.ndarray) -> np.ndarray:
 
 STREAMS = {
     "shape": Stream(lambda frames: (frame.grey[np.newaxis] for frame in frames), 0,
-                    lambda image: encode_grey(image[0]), True, True, 1, _channel_sums),
+                    encode_raw, True, 1, _channel_sums),
     "motion": Stream(_motion_images, LEAD,
-                     encode_raw, False, True, 4, _channel_sums),
+                     encode_raw, True, 4, _channel_sums),
     "position": Stream(lambda frames: (frame.position for frame in frames), 0,
-                       encode_floats, False, False, MOMENTS, moments),
+                       encode_floats, False, MOMENTS, moments),
 }  # fmt: skip
 
 

@@ -22,8 +22,9 @@ not been.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -146,7 +147,7 @@ def _in_order(plan: Plan, batch: int) -> Places:
 def _running(plan: Plan, batch: int) -> Places:
     steps, sequences, count = plan.settings.sequence_length, plan.settings.batch_size, len(plan.frames)
     run, turn = divmod(batch, plan.settings.carry)
-    first = np.random.RandomState([plan.settings.seed, WINDOW, run]).randint(count)
+    first = _random(plan.settings.seed, WINDOW, run).randint(count)
     starts = first + np.arange(sequences) * count // sequences + turn * steps
     around = (starts + np.arange(steps)[:, np.newaxis]) % count
     index = plan.frames[around]
@@ -174,11 +175,11 @@ def _uniform(plan: Plan, batch: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.RandomState([seed, ORDER, epoch]).permutation(count)
+    return _random(seed, ORDER, epoch).permutation(count)
 
 
 def _balanced(plan: Plan, batch: int) -> np.ndarray:
-    random = np.random.RandomState([plan.settings.seed, WINDOW, batch])
+    random = _random(plan.settings.seed, WINDOW, batch)
     drawn = random.randint(len(plan.by_class), size=plan.settings.batch_size)
     share = random.random_sample(plan.settings.batch_size)
     chosen = [plan.by_class[one] for one in drawn]
@@ -196,12 +197,26 @@ def crop_offsets(settings: Settings, batch: int, training: bool) -> np.ndarray:
     if not training:
         return np.full((settings.batch_size, 2), free // 2)
     drawn = batch // settings.carry if settings.sampling == "running" else batch
-    random = np.random.RandomState([settings.seed, CROP, drawn])
+    random = _random(settings.seed, CROP, drawn)
     return random.randint(free + 1, size=(settings.batch_size, 2))
 
 
-def frame_list(plan: Plan, batch: int, training: bool) -> np.ndarray:
-    """The pixels of a batch, int64 (T·N, 4): video, frame, top and left of the crop of each place."""
-    where = places(plan, batch)
-    offsets = np.broadcast_to(crop_offsets(plan.settings, batch, training), (*where.video.shape, 2))
-    return np.dstack([where.video, where.frame, offsets]).reshape(-1, 4)
+def _random(*stream: int) -> np.random.RandomState:
+    """A generator at the start of the stream that these numbers name, good until this thread's next call: making one
+    takes ten times as long as seeding it again."""
+    generator = _generator(threading.get_ident())
+    generator.seed(stream)
+    return generator
+
+
+@cache
+def _generator(thread: int) -> np.random.RandomState:
+    return np.random.RandomState(0)
+
+
+def frame_list(settings: Settings, batch: int, where: Places, training: bool) -> np.ndarray:
+    """The pixels of a batch, int64 (T·N, 4), given its `places`: video, frame, top and left of the crop of each."""
+    listed = np.empty((*where.video.shape, 4), np.int64)
+    listed[..., 0], listed[..., 1] = where.video, where.frame
+    listed[..., 2:] = crop_offsets(settings, batch, training)
+    return listed.reshape(-1, 4)

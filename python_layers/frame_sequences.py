@@ -14,15 +14,13 @@
 from __future__ import annotations
 
 import os
-from functools import partial
-
-import numpy as np
 
 import caffe
 from data_prep import dataset as datasets
 from data_prep import lmdb_store
 from data_prep.errors import InputError
 from python_layers import frame_plan
+from python_layers.batches import Task
 from python_layers.prefetch import OnTheSpot, Prefetcher
 from python_layers.settings import Settings, parse, top_shapes
 
@@ -34,7 +32,8 @@ class FrameSequenceData(caffe.Layer):
     Pixels are grey levels 0–255 less the stream's mean, grey in three equal channels; positions are those of
     `data_prep.position`, features those of a trained current system (`ethocaffe train --features`), less their mean and
     divided by their deviation; labels are class indices or −1; cont is 0 where a sequence starts. Crops are random in
-    TRAIN, the same for all frames and streams of a sequence, and central in TEST. Of n solvers that train together
+    TRAIN, the same for all frames and streams of a sequence, and central in TEST. With workers, the streams' tops may
+    be other memory after each forward, as those of Caffe's own data layers are. Of n solvers that train together
     (caffe.solver_count), each takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit,
     at setup where that can be known.
     """
@@ -49,35 +48,21 @@ class FrameSequenceData(caffe.Layer):
             )
         for index in range(len(top)):  # real Caffe's list of blobs has no iterator
             top[index].reshape(*shapes[index])
-        self._plan = frame_plan.read_plan(settings)
-        self._batch = settings.start_batch
+        timeline = frame_plan.read_timeline(settings)
+        frame_plan.make_plan(settings, timeline)  # so that what does not fit is said now
         training = self.phase == caffe.TRAIN
-        self._solvers, self._rank = (caffe.solver_count(), caffe.solver_rank()) if training else (1, 0)
-        request = partial(requested, self._plan, self._solvers, self._rank, training)
-        source = Prefetcher if settings.workers else OnTheSpot
-        self._source = source(settings, lmdb_paths(settings), request)
+        solvers, rank = (caffe.solver_count(), caffe.solver_rank()) if training else (1, 0)
+        task = Task(settings, lmdb_paths(settings), training, solvers, rank)
+        self._source = (Prefetcher if settings.workers else OnTheSpot)(task, timeline)
 
     def reshape(self, bottom, top):
         """The shapes never change after setup."""
 
     def forward(self, bottom, top):
-        arrays = [top[index].data for index in range(len(top))]
-        streams = len(self._plan.settings.streams)
-        self._source.take(arrays[:streams])
-        places = frame_plan.places(self._plan, self._batch * self._solvers + self._rank)
-        if self._solvers > 1:  # what goes on in the next batch goes on in another solver
-            places.cont[0] = 0
-        for array, values in zip(arrays[streams:], (places.label.ravel(), places.cont)):
-            array[...] = values
-        self._batch += 1
+        self._source.take([top[index] for index in range(len(top))])
 
     def backward(self, top, propagate_down, bottom):
         """Data has no gradient."""
-
-
-def requested(plan: frame_plan.Plan, solvers: int, rank: int, training: bool, batch: int) -> np.ndarray:
-    """The list of frames of the `batch`-th batch that is for the solver of this rank."""
-    return frame_plan.frame_list(plan, batch * solvers + rank, training)
 
 
 def lmdb_paths(settings: Settings) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
-"""Where a layer's pixels come from: read on the spot, or ahead of the net by worker processes.
+"""Where a layer's batches come from: made on the spot, or ahead of the net by worker processes.
 
 A worker is a process started afresh (a fork would copy a process with OpenMP, torch or Caffe threads). By
-one pipe it gets a slot's number, reads the slot's list of frames and fills its pixels; by another it
+one pipe it gets a batch's number, and makes the batch in memory that it shares with the net; by another it
 answers. It ends when its pipe closes, that is with this process, however that ends.
 """
 
@@ -14,74 +14,77 @@ import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from data_prep.errors import InputError
-from python_layers.frame_reader import FrameReader
-from python_layers.settings import Settings
-from python_layers.slots import open_shared, own_slot, slot_at, slot_bytes
+from python_layers.batches import Batches, Task
+from python_layers.frame_plan import Timeline
+from python_layers.slots import open_shared, shared_bytes, slot_at, timeline_at
 
-Paths = dict[str, list[str]]  # per stream the LMDB of each video
-Request = Callable[[int], np.ndarray]  # from a batch's number to its list of frames
-
-AHEAD = 2  # slots of each worker: one being filled, one that is full
+AHEAD = 2  # batches that each worker is asked for ahead: one that is full, one being made
 PATIENCE = 2  # seconds a worker gets to end by itself
 
 
 class OnTheSpot:
-    """Reads each batch when it is asked for."""
+    """Makes each batch when it is asked for, in the tops' own memory."""
 
-    def __init__(self, settings: Settings, paths: Paths, request: Request):
-        self._reader = FrameReader(settings, paths)
-        self._request = request
-        self._batch = settings.start_batch
-        self._pixels = own_slot(settings).pixels
+    def __init__(self, task: Task, timeline: Timeline):
+        self._batches = Batches(task, timeline)
+        self._batch = task.settings.start_batch
 
-    def take(self, targets: Sequence[np.ndarray]) -> None:
-        """Copy the next batch's pixels, stream by stream, into arrays that they broadcast to."""
-        self._reader.fill(self._request(self._batch), self._pixels)
-        copy(self._pixels, targets)
+    def take(self, tops: Sequence[Any]) -> None:
+        """Have the tops, blobs, hold the next batch. Raises InputError for what is wrong with the data."""
+        self._batches.make(self._batch, [top.data for top in tops])
         self._batch += 1
 
 
 class Prefetcher:
-    """Has `settings.workers` processes read batches ahead.
+    """Has `settings.workers` processes make batches ahead.
 
-    Batch k is worker k mod workers's, in slot k mod (AHEAD · workers): an order that no timing changes.
+    Batch k is worker k mod workers's, in slot k mod slots: an order that no timing changes. There is a slot more than
+    batches are asked for, since the net may work in the memory of the one that it took last.
     """
 
-    def __init__(self, settings: Settings, paths: Paths, request: Request):
-        self._request = request
+    def __init__(self, task: Task, timeline: Timeline):
+        settings = task.settings
+        self._streams = len(settings.streams)
         self._batch = settings.start_batch
-        count = AHEAD * settings.workers
-        size = count * slot_bytes(settings)
+        self._ahead = AHEAD * settings.workers
+        slots, frames = self._ahead + 1, len(timeline.label)
+        size = shared_bytes(settings, slots, frames)
         self._workers: list[Any] = []
         self._stop = weakref.finalize(self, stop_workers, self._workers, os.getpid())
         descriptor = open_shared(size)
         try:
             memory = mmap.mmap(descriptor, size)
-            self._slots = [slot_at(settings, memory, index) for index in range(count)]
+            for shared, values in zip(timeline_at(settings, memory, slots, frames), timeline):
+                shared[...] = values
+            self._slots = [slot_at(settings, memory, index) for index in range(slots)]
             for _ in range(settings.workers):
                 self._workers.append(start_worker(descriptor))
         finally:
             os.close(descriptor)
-        task = json.dumps({"settings": settings._asdict(), "paths": paths, "slots": count})
         for worker in self._workers:
-            self._tell(worker, task)
-        for batch in range(self._batch, self._batch + count):
+            self._tell(worker, json.dumps({"task": task._asdict(), "slots": slots, "frames": frames}))
+        for batch in range(self._batch, self._batch + self._ahead):
             self._ask(batch)
 
-    def take(self, targets: Sequence[np.ndarray]) -> None:
-        """Copy the next batch's pixels, stream by stream, into arrays that they broadcast to.
+    def take(self, tops: Sequence[Any]) -> None:
+        """Have the tops, blobs, hold the next batch; the streams' may be shared memory, which holds it until the next
+        call.
 
         Raises InputError for what a worker met in the data, RuntimeError if it failed or was killed.
         """
         self._receive(self._workers[self._batch % len(self._workers)])
-        copy(self._slots[self._batch % len(self._slots)].pixels, targets)
-        self._ask(self._batch + len(self._slots))
+        arrays = self._slots[self._batch % len(self._slots)]
+        for top, array in zip(tops[: self._streams], arrays):
+            give(top, array)
+        for top, array in zip(tops[self._streams :], arrays[self._streams :]):
+            top.data[...] = array
+        self._ask(self._batch + self._ahead)
         self._batch += 1
 
     def close(self) -> None:
@@ -89,9 +92,7 @@ class Prefetcher:
         self._stop()
 
     def _ask(self, batch: int) -> None:
-        index = batch % len(self._slots)
-        self._slots[index].frames[...] = self._request(batch)
-        self._tell(self._workers[batch % len(self._workers)], str(index))
+        self._tell(self._workers[batch % len(self._workers)], str(batch))
 
     def _tell(self, worker: Any, line: str) -> None:
         # A worker that ended cannot be told; what became of it is read where its answer is due.
@@ -110,9 +111,14 @@ class Prefetcher:
         raise (InputError if kind == "InputError" else RuntimeError)(text)
 
 
-def copy(pixels: dict[str, np.ndarray], targets: Sequence[np.ndarray]) -> None:
-    for source, target in zip(pixels.values(), targets):
-        target[...] = source
+def give(top: Any, array: np.ndarray) -> None:
+    """Have a blob hold an array's values: in the array's own memory where the engine's blobs take it, as those of
+    Caffe's own data layers do (BasePrefetchingDataLayer::Forward_cpu), since to copy a full-size batch takes about as
+    long as a GPU's training step; in real Caffe, whose blobs take none from Python, by copying."""
+    if hasattr(top, "set_cpu_data"):
+        top.set_cpu_data(array)
+    else:
+        top.data[...] = array
 
 
 def ending(code: int) -> str:

@@ -13,23 +13,29 @@ from typing import TextIO
 
 import cv2
 
-from python_layers.frame_reader import FrameReader
-from python_layers.settings import Settings
-from python_layers.slots import slot_at, slot_bytes
+from python_layers.batches import Batches, task_from
+from python_layers.slots import shared_bytes, slot_at, timeline_at
 
 
 def serve(descriptor: int, requests: TextIO, answers: TextIO) -> None:
-    """Fill the slots whose numbers come in, until there are no more; the first line says what to read."""
-    cv2.setNumThreads(1)
-    task = json.loads(requests.readline())
-    settings = Settings(**task["settings"])
-    memory = mmap.mmap(descriptor, task["slots"] * slot_bytes(settings))
-    slots = [slot_at(settings, memory, index) for index in range(task["slots"])]
-    reader = FrameReader(settings, task["paths"])
+    """Make the batches whose numbers come in, until there are no more; the first line says which batches they are."""
+    step_back()
+    told = json.loads(requests.readline())
+    task, slots, frames = task_from(told["task"]), told["slots"], told["frames"]
+    memory = mmap.mmap(descriptor, shared_bytes(task.settings, slots, frames))
+    arrays = [slot_at(task.settings, memory, index) for index in range(slots)]
+    batches = Batches(task, timeline_at(task.settings, memory, slots, frames))
     for line in requests:
-        slot = slots[int(line)]
-        reader.fill(slot.frames, slot.pixels)
+        batch = int(line)
+        batches.make(batch, arrays[batch % slots])
         print("done", file=answers, flush=True)
+
+
+def step_back() -> None:
+    """Use one core, and take none from the net in the moment in which it asks for a batch."""
+    cv2.setNumThreads(1)
+    if hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def main() -> int:

@@ -1,54 +1,53 @@
-"""Memory that a net and its worker processes share, cut into slots of a batch each."""
+"""Memory that a net and its worker processes share: the videos' labels, and slots of a batch each."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import tempfile
-from typing import NamedTuple
 
 import numpy as np
 
-from python_layers.settings import STORED_CHANNELS, Settings, batch_shapes
+from python_layers.frame_plan import Timeline
+from python_layers.settings import Settings, top_shapes
+
+ALIGNED = 64  # bytes: each array starts at a line of the processor's cache
 
 
-class Slot(NamedTuple):
-    """A batch's list of frames, int64 (T·N, 4): video, frame, top and left of the crop; and its pixels, per
-    stream float32 (T·N, stored channels, crop, crop) or (T·N, numbers)."""
-
-    frames: np.ndarray
-    pixels: dict[str, np.ndarray]
+def shared_bytes(settings: Settings, slots: int, frames: int) -> int:
+    """Size of the memory of so many slots, and of the labels of so many frames."""
+    return slots * _slot_bytes(settings) + 8 * (frames + len(settings.videos) + 1)
 
 
-def slot_bytes(settings: Settings) -> int:
-    """Size of a slot, a multiple of eight, so that each starts aligned."""
-    pixels = sum(int(np.prod(shape)) for shape in batch_shapes(settings, STORED_CHANNELS).values())
-    frames = settings.sequence_length * settings.batch_size
-    return frames * 4 * 8 + -(-pixels * 4 // 8) * 8
+def slot_at(settings: Settings, memory: mmap.mmap, index: int) -> list[np.ndarray]:
+    """The arrays of slot `index`, one for each of the layer's tops, float32, as `settings.top_shapes` has them."""
+    start = index * _slot_bytes(settings)
+    arrays = []
+    for shape in top_shapes(settings):
+        arrays.append(np.frombuffer(memory, np.float32, int(np.prod(shape)), start).reshape(shape))
+        start += _room(shape)
+    return arrays
 
 
-def slot_at(settings: Settings, memory: mmap.mmap | bytearray, index: int) -> Slot:
-    """Arrays on the memory of slot `index`."""
-    start = index * slot_bytes(settings)
-    count = settings.sequence_length * settings.batch_size
-    frames = np.frombuffer(memory, np.int64, count * 4, start).reshape(count, 4)
-    start += frames.nbytes
-    pixels = {}
-    for stream, shape in batch_shapes(settings, STORED_CHANNELS).items():
-        pixels[stream] = np.frombuffer(memory, np.float32, int(np.prod(shape)), start).reshape(shape)
-        start += pixels[stream].nbytes
-    return Slot(frames, pixels)
+def timeline_at(settings: Settings, memory: mmap.mmap, slots: int, frames: int) -> Timeline:
+    """The labels, on the memory behind the slots."""
+    start = slots * _slot_bytes(settings)
+    label = np.frombuffer(memory, np.int64, frames, start)
+    return Timeline(label, np.frombuffer(memory, np.int64, len(settings.videos) + 1, start + label.nbytes))
 
 
-def own_slot(settings: Settings) -> Slot:
-    """A slot in memory of this process alone."""
-    return slot_at(settings, bytearray(slot_bytes(settings)), 0)
+def _slot_bytes(settings: Settings) -> int:
+    return sum(_room(shape) for shape in top_shapes(settings))
+
+
+def _room(shape: tuple[int, ...]) -> int:
+    return -(-int(np.prod(shape)) * 4 // ALIGNED) * ALIGNED
 
 
 def open_shared(size: int) -> int:
     """A file descriptor of `size` bytes of memory that has no name, so that nothing is left behind.
 
-    Not /dev/shm: containers give that 64 MB, a batch of full-size frames takes half of it.
+    Not /dev/shm: containers give that 64 MB, a full-size batch takes three quarters of it.
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("frame_sequences")

@@ -117,6 +117,10 @@ class SyncedMemory:
             self._taken, self.head = None, AT_HOST
         return self.device(write=True)
 
+    def set_host(self, array: np.ndarray) -> None:
+        """Have `array` be the host's copy, and the head."""
+        self._host, self._taken, self.head = array, None, AT_HOST
+
     def _leave_device(self) -> None:
         if self._device is not None and self.head == AT_DEVICE:
             self.host(write=True)
@@ -216,6 +220,19 @@ class Blob:
         if context.device().shares_host:
             raise AttributeError("blobs have an address on the device only in GPU mode: call caffe.set_mode_gpu()")
         return memory.device(write=True).data_ptr()
+
+    def set_cpu_data(self, array: np.ndarray) -> None:
+        """Have the data on the host be `array` itself from now on, for this blob and those that share its data.
+
+        Blob::set_cpu_data in src/caffe/blob.cpp. Raises CaffeError unless the array is C-contiguous, writable and of
+        the blob's shape and kind of numbers.
+        """
+        if array.dtype != self.dtype or array.shape != self._shape or not array.flags.carray:
+            raise CaffeError(f"a blob of shape {self.shape_string()} takes a writable C-contiguous {self.dtype} array "
+                             f"of that shape, not {array.dtype} of {array.shape}: copy it into data[...]")
+        if self._data.size != self.count:
+            self._data, self._diff = SyncedMemory(self.count, self.dtype), SyncedMemory(self.count, self.dtype)
+        self._data.set_host(array.reshape(-1))
 
     # -- tensors for layers and solvers -----------------------------------------------------------------------
     def tensor(self) -> torch.Tensor:

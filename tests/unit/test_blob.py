@@ -202,3 +202,49 @@ def test_a_cleared_diff_is_filled_without_being_read(device):
     assert blob.diff_tensor().eq(1).all()
     place, cleared = blob.diff_to_fill()
     assert not cleared and place.eq(1).all()
+
+
+def test_memory_that_is_given_is_the_data(device):
+    blob, sharing = Blob(2, 3), Blob(2, 3)
+    sharing.share_data(blob)
+    before = blob.data
+    before[...] = 1
+    given = np.arange(6, dtype=np.float32).reshape(2, 3)
+    blob.set_cpu_data(given)
+    for one in (blob, sharing):
+        assert one.tensor().numpy().tolist() == given.tolist()
+        assert np.shares_memory(one.data, given)
+    assert (before == 1).all()
+    blob.mutable_tensor().fill_(5)
+    assert (blob.data == 5).all() and (given == 5).all()
+
+
+def test_memory_that_is_given_takes_the_place_of_a_layers_result(device):
+    blob = Blob(2, 3)
+    blob.put(torch.ones(2, 3))
+    blob.set_cpu_data(np.full((2, 3), 7, np.float32))
+    assert blob.tensor().eq(7).all() and (blob.data == 7).all()
+
+
+def test_memory_that_is_given_may_be_less_than_a_blob_had(device):
+    blob = Blob(4, 3)
+    blob.reshape(2, 3)
+    blob.set_cpu_data(np.full((2, 3), 7, np.float32))
+    assert blob.tensor().eq(7).all() and blob.diff.shape == (2, 3)
+    blob.reshape(4, 3)
+    assert blob.data.shape == blob.diff.shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((3, 2), np.float32),
+        np.zeros((2, 3)),
+        np.zeros((3, 2), np.float32).T,
+        np.broadcast_to(np.float32(0), (2, 3)),
+        np.frombuffer(bytes(24), np.float32).reshape(2, 3),  # not writable
+    ],
+)
+def test_memory_that_cannot_be_the_data_is_refused(array):
+    with pytest.raises(CaffeError, match=r"a blob of shape 2 3 \(6\) takes a writable C-contiguous float32 array"):
+        Blob(2, 3).set_cpu_data(array)

@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 
+from caffe.proto import caffe_pb2
 from data_prep import datum, files, lmdb_store
 from data_prep.dataset import choose_videos, open_dataset, read_classes, read_labels, read_times, write_labels
 from data_prep.errors import InputError
@@ -160,10 +162,16 @@ def test_frame_tables(tmp_path):
         assert "damaged" in fault(read_times, tmp_path / "frames.csv")
 
 
+def encoded(grey):
+    """A Datum with a PNG inside, as datasets of earlier versions hold it."""
+    png = cv2.imencode(".png", grey)[1].tobytes()
+    return caffe_pb2.Datum(channels=1, height=grey.shape[0], width=grey.shape[1], data=png, encoded=True)
+
+
 def test_datums_bring_images_back():
     rng = np.random.default_rng(1)
     grey, motion = rng.integers(0, 256, (20, 30), np.uint8), rng.integers(0, 256, (4, 20, 30), np.uint8)
-    assert np.array_equal(datum.decode(datum.encode_grey(grey)), grey[None])
+    assert np.array_equal(datum.decode(encoded(grey).SerializeToString()), grey[None])
     assert np.array_equal(datum.decode(datum.encode_raw(motion)), motion)
     numbers = np.array([0.5, -3e-8, 1e9], np.float32)
     assert np.array_equal(datum.decode(datum.encode_floats(numbers)), numbers[:, None, None])
@@ -172,8 +180,24 @@ def test_datums_bring_images_back():
     assert "holds 0 bytes" in fault(datum.decode, b"")
     three = datum.encode_raw(np.zeros((3, 2, 2), np.uint8))
     assert "holds 12" in fault(datum.decode, three.replace(b"\x08\x03", b"\x08\x04"))
-    spoilt = datum.encode_grey(grey).replace(b"IHDR", b"XXXX")
+    spoilt = encoded(grey).SerializeToString().replace(b"IHDR", b"XXXX")
     assert "cannot be decoded" in fault(datum.decode, spoilt)
+
+
+def test_raw_images_are_seen_where_they_lie_and_all_others_decoded():
+    image = np.random.default_rng(1).integers(0, 256, (4, 20, 30), np.uint8)
+    serialised = bytearray(datum.encode_raw(image))
+    seen = datum.look(memoryview(serialised), image.shape)
+    assert np.array_equal(seen, image)
+    serialised[-1] ^= 255
+    assert seen[-1, -1, -1] == image[-1, -1, -1] ^ 255
+    labelled = caffe_pb2.Datum(channels=4, height=20, width=30, data=image.tobytes(), label=3).SerializeToString()
+    for other in (labelled, caffe_pb2.Datum(encoded=False).SerializeToString() + datum.encode_raw(image)):
+        assert np.array_equal(datum.look(memoryview(other), image.shape), image)
+    assert np.array_equal(datum.look(memoryview(encoded(image[0]).SerializeToString()), (1, 20, 30)), image[:1])
+    assert datum.look(memoryview(datum.encode_raw(image)), (4, 30, 20)).shape == (4, 20, 30)
+    short = caffe_pb2.Datum(channels=4, height=20, width=30, data=image.tobytes()[:-1]).SerializeToString()
+    assert "holds 2399 bytes" in fault(datum.look, memoryview(short), image.shape)
 
 
 def read_in_child(reader, frame, results):

@@ -132,9 +132,10 @@ def test_crops_are_central_in_test_and_cover_every_offset_in_training():
 
 def test_all_frames_of_a_sequence_have_one_crop():
     plan = plan_of(A, shuffle=True, sequence_length=3, batch_size=2)
-    listed = frame_plan.frame_list(plan, 4, training=True).reshape(3, 2, 4)
+    places = frame_plan.places(plan, 4)
+    listed = frame_plan.frame_list(plan.settings, 4, places, training=True).reshape(3, 2, 4)
     assert (listed[:, :, 2:] == listed[0, :, 2:]).all()
-    assert (listed[:, :, 1] == frame_plan.places(plan, 4).frame).all()
+    assert (listed[:, :, 1] == places.frame).all()
 
 
 def test_windows_longer_than_every_video_are_refused():

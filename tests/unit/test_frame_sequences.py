@@ -11,11 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import lmdb
 import numpy as np
 import pytest
 
 import caffe
+from caffe.proto import caffe_pb2
 from data_prep import dataset as datasets
 from data_prep import datum, lmdb_store
 from data_prep.errors import InputError
@@ -55,7 +57,7 @@ def position(video, frame):
 
 
 STORED = {
-    "shape": lambda stem, frame: datum.encode_grey(grey(stem, frame)),
+    "shape": lambda stem, frame: datum.encode_raw(grey(stem, frame)[np.newaxis]),
     "motion": lambda stem, frame: datum.encode_raw(motion(stem, frame)),
     "position": lambda stem, frame: datum.encode_floats(position(stem, frame)),
 }
@@ -79,6 +81,19 @@ def prepare(folder, stem, frames):
         "digest": digests,
     }
     (prepared / "meta.json").write_text(json.dumps(meta))
+
+
+def png_datum(picture):
+    """A grey picture as datasets of earlier versions, and Caffe's convert_imageset, hold it."""
+    png = cv2.imencode(".png", picture)[1].tobytes()
+    return caffe_pb2.Datum(channels=1, height=SIZE, width=SIZE, data=png, encoded=True).SerializeToString()
+
+
+def rewrite_digest(path):
+    meta = path.parent / "meta.json"
+    values = json.loads(meta.read_text())
+    values["digest"][path.stem] = lmdb_store.digest(lmdb_store.Reader(path))
+    meta.write_text(json.dumps(values))
 
 
 def param_str(folder, **changes):
@@ -143,7 +158,7 @@ def test_tops_hold_the_planned_frames_cropped_less_their_mean(dataset, open_net,
     for batch in range(5):
         blobs = forward(net)
         places = frame_plan.places(plan, batch)
-        listed = frame_plan.frame_list(plan, batch, training=phase == caffe.TRAIN)
+        listed = frame_plan.frame_list(plan.settings, batch, places, training=phase == caffe.TRAIN)
         assert (blobs["label"] == places.label.ravel()).all() and (blobs["cont"] == places.cont).all()
         for row, (video, frame, top, left) in enumerate(listed):
             window = (slice(None), slice(top, top + CROP), slice(left, left + CROP))
@@ -187,6 +202,49 @@ def test_batches_are_the_same_with_any_number_of_workers(dataset, open_net, samp
         first, *others = [forward(net) for net in nets]
         for other in others:
             assert all((first[name] == other[name]).all() for name in first)
+
+
+def test_a_batch_stays_as_it_is_until_the_next_forward(dataset, open_net):
+    ahead, alone = (open_net(param_str(dataset, workers=workers)) for workers in (1, 0))
+    for _ in range(6):
+        for net in (ahead, alone):
+            net.forward()
+        time.sleep(0.1)  # the worker makes all that it is asked for
+        for name, blob in alone.blobs.items():
+            assert (ahead.blobs[name].data == blob.data).all()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pictures_that_are_stored_encoded_give_the_same_batches(dataset, open_net, tmp_path, workers):
+    shutil.copytree(dataset, tmp_path / "encoded")
+    for stem, frames in FRAMES.items():
+        path = tmp_path / "encoded" / "prepared" / stem / "shape.lmdb"
+        with lmdb_store.Writer(path) as writer:
+            writer.write([(frame, png_datum(grey(stem, frame))) for frame in range(frames)])
+        rewrite_digest(path)
+    raw, encoded = (open_net(param_str(folder, workers=workers)) for folder in (dataset, tmp_path / "encoded"))
+    for _ in range(3):
+        batch = forward(encoded)
+        assert all((batch[name] == values).all() for name, values in forward(raw).items())
+
+
+def waits(net, pause, batches=15):
+    """Seconds of each forward, with so many between two of them."""
+    found = []
+    for _ in range(batches):
+        start = time.perf_counter()
+        net.forward()
+        found.append(time.perf_counter() - start)
+        time.sleep(pause)
+    return found
+
+
+def test_a_net_waits_less_for_batches_that_are_made_ahead(dataset, open_net):
+    # Long batches, so that making one outweighs telling a worker; half of it is then far from either.
+    param = {"batch_size": 400, "sampling": "balanced"}
+    alone = np.median(waits(open_net(param_str(dataset, **param)), 0))
+    ahead = np.median(waits(open_net(param_str(dataset, workers=1, **param)), 5 * alone))
+    assert ahead < alone / 2
 
 
 def test_resuming_goes_on_with_the_same_batches(dataset, open_net):
@@ -294,7 +352,7 @@ def test_a_frame_of_another_size_is_named_with_its_file(dataset, open_net, worke
     with lmdb_store.Writer(dataset / "prepared" / "b" / "motion.lmdb") as writer:
         writer.write([(2, datum.encode_raw(np.zeros((4, 8, 8), np.uint8)))])
     net = open_net(param_str(dataset, workers=workers, videos=["b"], shuffle=False))
-    with pytest.raises(InputError, match=r"b/motion\.lmdb: frame 2 .*\(4, 8, 8\)"):
+    with pytest.raises(InputError, match=r"b/motion\.lmdb: frame 2: .*\(4, 8, 8\)"):
         net.forward()
 
 
