@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from data_prep.errors import InputError
-from data_prep.files import atomic_path, locked, read_json, remove, write_json
+from data_prep.files import LOCK, atomic_path, locked, read_json, remove, write_json
 from tools import current, model
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
@@ -241,6 +241,7 @@ def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
             for name in (TRAINING, model.TRAIN_VAL, model.DEPLOY, model.SOLVER, system.FILE, SNAPSHOTS):
                 remove(folder / name)
             if new:
+                remove(folder / LOCK)  # held by this process
                 folder.rmdir()
         raise
 

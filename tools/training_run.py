@@ -45,6 +45,8 @@ SEEDS = 2**31  # Caffe's random_seed is a signed integer
 class Diverged(InputError):
     """The loss is no number any more: the learning rate is too high."""
 
+    status = 3
+
 
 def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) -> dict[str, Any]:
     """Train to the last iteration, from the newest checkpoint where there is one. Returns the final state.
