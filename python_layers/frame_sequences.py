@@ -35,8 +35,8 @@ class FrameSequenceData(caffe.Layer):
     `data_prep.position`, features those of a trained current system (`ethocaffe train --features`), less their mean and
     divided by their deviation; labels are class indices or −1; cont is 0 where a sequence starts. Crops are random in
     TRAIN, the same for all frames and streams of a sequence, and central in TEST. Of n solvers that train together
-    (caffe.solver_count), each takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit,
-    at setup where that can be known.
+    (caffe.solver_count), each takes every n-th batch in TRAIN, or its share of each. Raises InputError for settings or
+    data that do not fit, at setup where that can be known.
     """
 
     def setup(self, bottom, top):
@@ -52,7 +52,8 @@ class FrameSequenceData(caffe.Layer):
         self._plan = frame_plan.read_plan(settings)
         self._batch = settings.start_batch
         training = self.phase == caffe.TRAIN
-        self._solvers, self._rank = (caffe.solver_count(), caffe.solver_rank()) if training else (1, 0)
+        together = training and not settings.share
+        self._solvers, self._rank = (caffe.solver_count(), caffe.solver_rank()) if together else (1, 0)
         request = partial(requested, self._plan, self._solvers, self._rank, training)
         source = Prefetcher if settings.workers else OnTheSpot
         self._source = source(settings, lmdb_paths(settings), request)

@@ -23,14 +23,14 @@ class Slot(NamedTuple):
 def slot_bytes(settings: Settings) -> int:
     """Size of a slot, a multiple of eight, so that each starts aligned."""
     pixels = sum(int(np.prod(shape)) for shape in batch_shapes(settings, STORED_CHANNELS).values())
-    frames = settings.sequence_length * settings.batch_size
+    frames = settings.sequence_length * settings.sequences
     return frames * 4 * 8 + -(-pixels * 4 // 8) * 8
 
 
 def slot_at(settings: Settings, memory: mmap.mmap | bytearray, index: int) -> Slot:
     """Arrays on the memory of slot `index`."""
     start = index * slot_bytes(settings)
-    count = settings.sequence_length * settings.batch_size
+    count = settings.sequence_length * settings.sequences
     frames = np.frombuffer(memory, np.int64, count * 4, start).reshape(count, 4)
     start += frames.nbytes
     pixels = {}

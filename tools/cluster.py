@@ -218,8 +218,8 @@ def work(order: Mapping[str, Any]) -> dict[str, Any]:
         check(order, worker.address)
     except InputError as error:
         return {"status": error.status, "words": str(error)}
-    threads = max((os.cpu_count() or 1) // worker.state.nthreads, 1)
-    limits = {name: os.environ.get(name, str(threads)) for name in processes.THREADS}
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max((os.cpu_count() or 1) // worker.state.nthreads, 1))
+    limits = {name: os.environ.get(name, threads) for name in processes.THREADS}
     patience = time.monotonic() + BUSY_FOR
     while True:
         status = run(order, limits, wanted)

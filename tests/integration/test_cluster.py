@@ -95,11 +95,12 @@ def test_a_killed_worker_s_fold_ends_as_on_one_machine(place, hosts):
     until(lambda: state.is_file() and json.loads(state.read_text())["iteration"] >= 10, "a checkpoint")
     first.kill()
     hosts.worker(2)
-    train(
-        str(place / "net"), place / "data", "v0", place / "v0", iterations=240, validate_every=20, workers=0, quiet=True
-    )
+    alone = ["train", place / "net", place / "data", "--hold-out", "v0,v2", "--workers", 0, *settings]
+    assert run(*alone, "--output", place / "fold_alone") == 0
     assert command.wait(120) == 0, command.stderr.read()
-    weights = [(folder / "weights.caffemodel").read_bytes() for folder in (place / "folds" / "fold_1", place / "v0")]
+    weights = [
+        (folder / "weights.caffemodel").read_bytes() for folder in (place / "folds" / "fold_1", place / "fold_alone")
+    ]
     assert weights[0] == weights[1]
     assert json.loads((place / "folds" / "metrics.json").read_text())["pooled"]["frames"] == 3 * 90
 
