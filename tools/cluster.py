@@ -40,7 +40,7 @@ def check_installed(slurm: bool) -> None:
     """Raises InputError where a package that is needed is missing."""
     for module, package in (("distributed", "distributed"), *([("dask_jobqueue", "dask-jobqueue")] if slurm else [])):
         if importlib.util.find_spec(module) is None:
-            raise InputError(f"the Python package {package!r} is missing: run `pip install 'ethocaffe[cluster]'`")
+            raise InputError(f"the Python package {package!r} is missing: run `pip install {package}`")
 
 
 # -- here --------------------------------------------------------------------------------------------------------------
