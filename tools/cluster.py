@@ -51,6 +51,7 @@ def connect(address: str | None, slurm: int | None, arguments: Sequence[str]) ->
 
     Raises InputError where there is no scheduler, or SLURM's jobs lack a setting.
     """
+    import dask.config
     import distributed
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is told in a line, here
@@ -63,6 +64,9 @@ def connect(address: str | None, slurm: int | None, arguments: Sequence[str]) ->
             place = "SLURM"
         else:
             place = found = str(address)
+        encrypted = dask.config.get("distributed.comm.require-encryption", False)
+        if encrypted and "://" in place and not place.startswith("tls://"):
+            raise InputError(f"--cluster {place}: Dask's settings require encryption; give a tls:// address")
         named = "scheduler_file" if place != "SLURM" and os.path.isfile(found) else "address"
         options: dict[str, Any] = {named: found, "timeout": CONNECT_FOR, "set_as_default": False}
         try:

@@ -19,7 +19,7 @@ from tools import cli, cluster
 from tools.train import train
 
 PREDICTED = ("predictions.csv", "bouts.csv", "ethogram.png")
-FRAMES = 1500
+FRAMES = 900
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,14 @@ def commands_of(text: object) -> list[psutil.Process]:
         if "-c" in line and any(str(text) in part for part in line) and process.status() != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(place):
+    """Commands that a failing test has suspended end too."""
+    yield
+    for process in commands_of(place):
+        process.kill()
 
 
 @pytest.fixture
@@ -193,6 +201,11 @@ def test_no_scheduler_no_package_and_contradictions_are_one_line(place, monkeypa
         assert run("predict", *predicting(place, "never"), *options) == 2
         line = capsys.readouterr().err
         assert words in line and len(line.splitlines()) == 1
+    import dask.config
+
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        assert run("predict", *predicting(place, "never"), "--cluster", "tcp://127.0.0.1:9") == 2
+    assert "give a tls:// address" in capsys.readouterr().err
     monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda _: None)
     assert run("predict", *predicting(place, "never"), "--cluster", "tcp://127.0.0.1:9") == 2
     assert "run `pip install distributed`" in capsys.readouterr().err
