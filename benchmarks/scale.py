@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = "\n".join(page(lab, videos, cores, seconds, gpus, dict(map(_seconds, args.gpu_seconds))))
         if args.into:
             shown = _without(arguments, "--into", args.into)
-            put_into(args.into, text, " ".join(["python -m benchmarks.scale", *shown]))
+            put_into(args.into, text, "python -m benchmarks.scale " + shlex.join(shown))
         else:
             print(text)
     except InputError as error:

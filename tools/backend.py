@@ -16,7 +16,11 @@ LANES = 4  # nets that compute side by side, at most: each has the memory of a b
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use: all that are its, or its share, ETHOCAFFE_CORES, of several commands
+    side by side (tools.processes)."""
+    share = os.environ.get("ETHOCAFFE_CORES", "")
+    if share.isdigit() and int(share):
+        return int(share)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

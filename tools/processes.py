@@ -15,7 +15,8 @@ from typing import NamedTuple
 from data_prep.errors import InputError
 
 PATIENCE = 20  # seconds that a command has to end in good order when it is told to
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# How many threads a command's libraries use, and for how many cores it cuts its own work up (tools.backend).
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ETHOCAFFE_CORES")
 
 # What runs a command, and first asks Linux to terminate it when its parent dies, even by SIGKILL.
 _COMMAND = """

@@ -91,7 +91,7 @@ def test_a_killed_worker_s_video_is_gone_on_with_by_another(place, hosts):
     assert predicted(place / "killed") == predicted(place / "alone")
     assert sorted(file.name for file in (place / "killed").iterdir()) == ["long"]
     told, alone = (json.loads((place / name / "long" / "run.json").read_text()) for name in ("killed", "alone"))
-    assert {key for key in alone if told[key] != alone[key]} <= {"frames_per_second", "date"}
+    assert {key for key in alone if told[key] != alone[key]} <= {"frames_per_second", "seconds", "date"}
 
 
 def test_a_killed_worker_s_fold_ends_as_on_one_machine(place, hosts):
