@@ -1,17 +1,22 @@
 """Writing files and folders so that a reader, or a crash, never meets half of one."""
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from data_prep.errors import InputError
+from data_prep.errors import Busy, InputError
+
+LOCK = ".lock"
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -24,8 +29,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The same suffix is kept, since libraries choose a format by it.
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+    # The same suffix is kept, since libraries choose a format by it; processes of other machines may write there too.
+    temporary = target.with_name(f".{target.stem}.{os.uname().nodename}.{os.getpid()}.tmp{target.suffix}")
     remove(temporary)
     try:
         with naming(target, temporary):
@@ -99,13 +104,46 @@ def sha256(path: str | os.PathLike[str]) -> str:
 def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold a folder for this process; the hold ends with the block, or with the process however it dies.
 
-    If another process holds it: wait for it, or raise InputError.
+    If another process holds it, on this machine or on another that shares the file system: wait for it, or raise Busy.
+    What is locked is a file in the folder, open for writing as NFS wants it. The holder removes it, wherever the folder
+    is by then. Where this process may not write, it holds nothing. Raises InputError for a file system without locks.
     """
-    handle = os.open(folder, os.O_RDONLY)
+    place, opened = _lock(folder, wait)
+    with opened:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # the folder was removed with all in it, or this process may not write there
+                os.unlink(LOCK, dir_fd=place)
+
+
+def _lock(folder: Path, wait: bool) -> tuple[int, ExitStack]:
+    """The open folder, and what closes it and its locked file."""
+    while True:
+        with ExitStack() as opened:
+            place = os.open(folder, os.O_RDONLY)
+            opened.callback(os.close, place)
+            try:
+                handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666, dir_fd=place)
+                opened.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(f"{folder}: another command is writing there; wait until it ends") from None
+            except OSError as error:
+                if error.errno in READ_ONLY:
+                    return place, opened.pop_all()
+                if error.errno not in NO_LOCKS:
+                    raise
+                raise InputError(f"{folder}: its file system knows no locks, which keep two commands apart "
+                                 f"({error.strerror}); choose another place, or mount it with them") from None
+            if _is_there(handle, place):
+                return place, opened.pop_all()
+        folder.mkdir(parents=True, exist_ok=True)  # who held it has removed the file, and perhaps moved the folder
+
+
+def _is_there(handle: int, place: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise InputError(f"{folder}: another command is writing there; wait until it ends") from None
-    finally:
-        os.close(handle)
+        there = os.stat(LOCK, dir_fd=place)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(handle), there)

@@ -125,10 +125,12 @@ def batches_in_pass(plan: Plan) -> int:
 
 
 def places(plan: Plan, batch: int) -> Places:
-    """The frames of batch `batch` (from 0)."""
+    """The frames of batch `batch` (from 0), or of the layer's share of it."""
     if not plan.settings.shuffle:
-        return _in_order(plan, batch)
-    return _running(plan, batch) if plan.settings.sampling == "running" else _shuffled(plan, batch)
+        whole = _in_order(plan, batch)
+    else:
+        whole = _running(plan, batch) if plan.settings.sampling == "running" else _shuffled(plan, batch)
+    return Places(*(array[:, plan.settings.columns] for array in whole)) if plan.settings.share else whole
 
 
 def _in_order(plan: Plan, batch: int) -> Places:
@@ -195,10 +197,10 @@ def crop_offsets(settings: Settings, batch: int, training: bool) -> np.ndarray:
     """Top and left of each sequence's crop, (N, 2): drawn by seed and batch in training, else the centre."""
     free = settings.size - settings.crop
     if not training:
-        return np.full((settings.batch_size, 2), free // 2)
+        return np.full((settings.sequences, 2), free // 2)
     drawn = batch // settings.carry if settings.sampling == "running" else batch
     random = _random(settings.seed, CROP, drawn)
-    return random.randint(free + 1, size=(settings.batch_size, 2))
+    return random.randint(free + 1, size=(settings.batch_size, 2))[settings.columns]
 
 
 def _random(*stream: int) -> np.random.RandomState:

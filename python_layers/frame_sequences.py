@@ -34,8 +34,8 @@ class FrameSequenceData(caffe.Layer):
     divided by their deviation; labels are class indices or −1; cont is 0 where a sequence starts. Crops are random in
     TRAIN, the same for all frames and streams of a sequence, and central in TEST. With workers, the streams' tops may
     be other memory after each forward, as those of Caffe's own data layers are. Of n solvers that train together
-    (caffe.solver_count), each takes every n-th batch in TRAIN. Raises InputError for settings or data that do not fit,
-    at setup where that can be known.
+    (caffe.solver_count), each takes every n-th batch in TRAIN, or its share of each. Raises InputError for settings or
+    data that do not fit, at setup where that can be known.
     """
 
     def setup(self, bottom, top):
@@ -51,7 +51,8 @@ class FrameSequenceData(caffe.Layer):
         timeline = frame_plan.read_timeline(settings)
         frame_plan.make_plan(settings, timeline)  # so that what does not fit is said now
         training = self.phase == caffe.TRAIN
-        solvers, rank = (caffe.solver_count(), caffe.solver_rank()) if training else (1, 0)
+        together = training and not settings.share
+        solvers, rank = (caffe.solver_count(), caffe.solver_rank()) if together else (1, 0)
         task = Task(settings, lmdb_paths(settings), training, solvers, rank)
         self._source = (Prefetcher if settings.workers else OnTheSpot)(task, timeline)
 

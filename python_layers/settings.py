@@ -26,7 +26,8 @@ class Settings(NamedTuple):
     in each of N sequences. mean: per stream, a value per stored channel or number, subtracted; deviation: per stream of
     numbers, what they are then divided by. seed, shuffle: random windows by seed, or the annotated frames in order.
     sampling: how windows are drawn, or running; carry: batches after which running sequences start afresh. workers:
-    processes, 0 for none. start_batch: the first batch's number, to resume at.
+    processes, 0 for none. start_batch: the first batch's number, to resume at. share: (r, n) for the r-th of n equal
+    parts of every batch's sequences alone, for one of n processes that train as one.
     """
 
     dataset: str
@@ -45,6 +46,18 @@ class Settings(NamedTuple):
     carry: int = 1
     deviation: dict[str, list[float]] | None = None
     features: str = ""
+    share: tuple[int, ...] = ()
+
+    @property
+    def columns(self) -> slice:
+        """The sequences of a batch that are this layer's."""
+        part, parts = self.share or (0, 1)
+        return slice(part * self.batch_size // parts, (part + 1) * self.batch_size // parts)
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences of a batch are this layer's."""
+        return self.columns.stop - self.columns.start
 
     @property
     def pictures(self) -> list[str]:
@@ -87,6 +100,10 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "carry": (is_whole(1), "a whole number of batches"),
     "deviation": (is_mean, "a list of numbers for each stream of numbers"),
     "features": (lambda value: isinstance(value, str), "a folder, a text"),
+    "share": (
+        lambda value: isinstance(value, list) and len(value) in (0, 2) and all(map(is_whole(0), value)),
+        "two whole numbers: which part, and of how many",
+    ),
 }
 
 
@@ -113,7 +130,8 @@ def parse(param_str: str) -> Settings:
     missing = [key for key in needed if key not in values]
     if missing:
         raise refuse(f"no {', '.join(missing)}; add it in the prototxt")
-    settings = Settings(**{**values, "videos": tuple(values["videos"]), "streams": tuple(values["streams"])})
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    settings = Settings(**given)
     check(settings)
     return settings
 
@@ -135,20 +153,25 @@ def check(settings: Settings) -> None:
         deviation = (settings.deviation or {}).get(stream, [])
         if stream in VECTORS and (len(deviation) != channels or min(deviation) <= 0):
             raise refuse(f"deviation must hold a list of {channels} for {stream}, a positive number per feature")
+    if settings.share and (settings.share[0] >= settings.share[1] or settings.batch_size % settings.share[1]):
+        raise refuse(
+            f"part {settings.share[0]} of {settings.share[1]} of a batch of {settings.batch_size} sequences: make "
+            "batch_size a multiple of the number of parts"
+        )
     if settings.crop > settings.size:
         raise refuse(f"crop {settings.crop} is larger than size {settings.size}; make it at most that")
 
 
 def top_shapes(settings: Settings) -> list[tuple[int, ...]]:
     """Shapes of the tops: each stream (T·N, C, crop, crop) or (T·N, numbers), label (T·N,), cont (T, N)."""
-    frames, sequences = settings.sequence_length, settings.batch_size
+    frames, sequences = settings.sequence_length, settings.sequences
     streams = batch_shapes(settings, TOP_CHANNELS)
     return [*streams.values(), (frames * sequences,), (frames, sequences)]
 
 
 def batch_shapes(settings: Settings, channels: dict[str, int]) -> dict[str, tuple[int, ...]]:
     """Per stream the shape of a batch; `channels` of each stream of pictures."""
-    frames, crop = settings.sequence_length * settings.batch_size, settings.crop
+    frames, crop = settings.sequence_length * settings.sequences, settings.crop
     return {
         stream: (frames, VECTORS[stream]) if stream in VECTORS else (frames, channels[stream], crop, crop)
         for stream in settings.streams

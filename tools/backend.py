@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ LANES = 4  # nets that compute side by side, at most: each has the memory of a b
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use: all that are its, or its share, ETHOCAFFE_CORES, of several commands
+    side by side (tools.processes)."""
+    share = os.environ.get("ETHOCAFFE_CORES", "")
+    if share.isdigit() and int(share):
+        return int(share)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -57,6 +61,71 @@ def use_device(gpu: int | None) -> None:
     else:
         caffe.set_device(gpu)
         caffe.set_mode_gpu()
+
+
+def together() -> bool:
+    """Whether this process was started as one of several that train as one, by torchrun or the like."""
+    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+
+
+@contextmanager
+def member() -> Iterator[None]:
+    """Inside, this process is one of those, if it is `together` with others: `caffe.solver_rank()` of
+    `caffe.solver_count()`. What fails in one then ends all, with one line."""
+    if not together():
+        yield
+        return
+    caffe = load_caffe()
+    peers = _peers()
+    with peers.member():
+        try:
+            yield
+        except InputError as error:
+            raise caffe.CaffeError(str(error)) from error
+
+
+def train_on(gpus: Sequence[int], arguments: Sequence[str]) -> int:
+    """Run `ethocaffe` with these arguments in a process for each GPU, all of one training; the exit status."""
+    load_caffe()
+    _peers()
+    from caffe.training import launch
+
+    return launch.train_on(gpus, arguments, "tools.cli", ())
+
+
+def own_gpu(gpus: list[int]) -> int:
+    """The GPU of this process, of those that processes on this machine train on together."""
+    return _peers().own_gpus(gpus)[0]
+
+
+def from_root(text: str) -> str:
+    """The text that the process of rank 0 gives, in all that train together."""
+    return _peers().from_root(text) if together() else text
+
+
+def sums(values: Sequence[float]) -> list[float]:
+    """Each number summed over the processes that train together."""
+    return _peers().sums(values) if together() else list(values)
+
+
+def connect(solver: Any) -> None:
+    """Make a solver one of those that train together, from the weights of rank 0."""
+    if together():
+        _peers()
+        from caffe.training import parallel
+
+        parallel.connect(solver)
+
+
+def _peers() -> Any:
+    try:
+        from caffe.training import peers
+    except ImportError:
+        raise InputError(
+            "several processes train as one (RANK and WORLD_SIZE are set), which needs the engine of this project, not "
+            "real Caffe"
+        ) from None
+    return peers
 
 
 @contextmanager

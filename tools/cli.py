@@ -3,7 +3,8 @@
 Each command's module has ``add_arguments(parser)`` and ``run(args) -> int`` (the exit status) and is imported
 only when its command is called, so that ``ethocaffe --help`` needs none of the heavy packages.
 
-Exit status: 0 done; 1 it failed; 2 the input or the command line is wrong; 130 interrupted.
+Exit status: 0 done; 1 it failed; 2 the input or the command line is wrong; 3 a training's loss is no number any more;
+75 another command is writing to the same folder, so the same again later may do; 130 interrupted.
 ``ETHOCAFFE_TRACEBACK=1`` in the environment shows where an error came from. In real Caffe, where nothing is
 installed, the same command is ``python3 -m tools.cli`` with this folder on ``PYTHONPATH``.
 """
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError as error:
         return silence_stdout() if stdout_is_broken() else report(f"error: {describe(error)}", 1)
     except Exception as error:
-        return report(f"error: {describe(error)}", 2 if is_wrong_input(error) else 1)
+        return report(f"error: {describe(error)}", getattr(error, "status", 2) if is_wrong_input(error) else 1)
 
 
 def dispatch(arguments: list[str]) -> int:

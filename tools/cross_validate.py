@@ -14,10 +14,11 @@ from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, write_json
 from data_prep.progress import Progress
-from tools import current, folds, model, network, processes, provenance
+from tools import current, folds, model, network, processes, provenance, spread
 from tools.arguments import add_quiet, command_line, positive
 from tools.train import SETTINGS, add_settings, settings_of
 
+ON_CPU, ON_GPU = ("--workers", "0"), ("--workers", "2")  # processes that read frames for a training
 STATE = Path("snapshots") / "state.json"  # of tools.training_run
 
 
@@ -37,14 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on where a fold's training videos lack a class that others show",
     )
     add_settings(parser)
-    add_places(parser)
+    spread.add_arguments(parser, "trainings")
     add_quiet(parser)
-
-
-def add_places(parser: argparse.ArgumentParser) -> None:
-    """Where trainings run, and how many at once."""
-    parser.add_argument("--jobs", type=positive, metavar="N", help="trainings at once on the CPU; default: one a core")
-    parser.add_argument("--gpus", metavar="N,…", help="train on these GPUs, one training at a time on each")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,11 +50,16 @@ def run(args: argparse.Namespace) -> int:
         count=args.folds,
         allow_missing=args.allow_missing_classes,
         settings=settings_of(args),
-        jobs=args.jobs,
-        gpus=args.gpus,
+        where=places_of(args),
+        where_given=spread.options_of(args),
         quiet=args.quiet,
     )
     return 0
+
+
+def places_of(args: argparse.Namespace) -> spread.Where:
+    """Where trainings run."""
+    return spread.where_of(args, ON_CPU, ON_GPU)
 
 
 def cross_validate(
@@ -70,19 +70,20 @@ def cross_validate(
     count: int | None = None,
     allow_missing: bool = False,
     settings: Mapping[str, Any] | None = None,
-    jobs: int | None = None,
-    gpus: str | None = None,
+    where: spread.Where | None = None,
+    where_given: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Train and measure every fold; returns what metrics.json holds (`folds.summary`, and where it comes from).
 
-    `settings` are those of tools.train.SETTINGS. Folds that are trained already are kept, interrupted ones gone on
+    `settings` are those of tools.train.SETTINGS; `where` the folds are trained, by default one on a core, and
+    `where_given` the options that said so. Folds that are trained already are kept, interrupted ones gone on
     with. Writes to `output` a model and a log per fold, folds.csv, confusion_matrix.csv and .png,
     learning.png, and metrics.json last. Raises InputError for wrong input, RuntimeError where a training fails.
     """
     folder = Path(output)
     given = dict(settings or {})
-    places = processes.slots(jobs, gpus)
+    places = processes.slots(None, None, ON_CPU, ON_GPU) if where is None else where
     if network_given == current.NAME:
         current.refuse_settings(given, current.SETTINGS, "the current system")
     else:
@@ -111,10 +112,10 @@ def cross_validate(
     with Progress(len(orders) * iterations, "iterations", "cross-validating", quiet) as progress:
         faults = train_all(orders, places, iterations, progress)
     if faults:
-        raise RuntimeError("; ".join(faults))
+        raise RuntimeError("; ".join(map(str, faults)))
     infos = [trained_fold(folder / fold.name) for fold in parts]
     outcomes = [outcome(fold.name, info) for fold, info in zip(parts, infos)]
-    options = {"output": output, "folds": count, "jobs": jobs, "gpus": gpus}
+    options = {"output": output, "folds": count, **(where_given or {})}
     result = {
         **folds.summary(outcomes),
         "network": infos[0]["network"],
@@ -160,11 +161,11 @@ def dashed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def train_all(
     orders: Sequence[processes.Job],
-    places: Sequence[processes.Slot],
+    places: spread.Where,
     iterations: int,
     progress: Progress,
-    ended: Callable[[processes.Job, float], None] | None = None,
-) -> list[str]:
+    ended: Callable[[spread.Ended], None] | None = None,
+) -> list[spread.Ended]:
     """Run those trainings that have not ended; returns the faults. `iterations` are those of each."""
     left = [order for order in orders if not (order.output / "model.json").is_file()]
     progress.skip((len(orders) - len(left)) * iterations)
@@ -174,7 +175,7 @@ def train_all(
 
     for order in left:
         progress.skip(done(order))
-    return processes.run_jobs(left, places, done, progress, ended)
+    return spread.run_jobs(left, places, done, progress, ended)
 
 
 def iterations_done(folder: Path, iterations: int) -> int:

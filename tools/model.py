@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from data_prep.errors import InputError
-from data_prep.files import read_json, sha256, write_json
+from data_prep.files import LOCK, read_json, sha256, write_json
 
 FORMAT = 1
 WEIGHTS, DEPLOY, TRAIN_VAL, SOLVER = (
@@ -103,7 +103,7 @@ def refuse_foreign(folder: Path, own: Collection[str]) -> None:
     """Raise InputError if the folder holds something, and none of it is a model or an unfinished one's `own` files."""
     if folder.is_file():
         raise InputError(f"{folder}: is a file; name a folder for the model")
-    found = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    found = {file.name for file in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
     if found and not found & {"model.json", *own}:
         raise InputError(f"{folder}: is not empty and not a model; name a new folder with --output")
 

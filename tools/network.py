@@ -136,9 +136,10 @@ def data_settings(net: Any, phase: str, path: Path) -> dict[str, Any]:
 
 
 def fill_data(net: Any, phase: str, path: Path, **changes: Any) -> None:
-    """Set keys of the data layer's `param_str` in place."""
+    """Set keys of the data layer's `param_str` in place; those of None go."""
     settings = {**data_settings(net, phase, path), **changes}
-    data_layer(net, phase, path).python_param.param_str = json.dumps(settings)
+    kept = {key: value for key, value in settings.items() if value is not None}
+    data_layer(net, phase, path).python_param.param_str = json.dumps(kept)
 
 
 def score_blob(net: Any, path: Path) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Callable
 
 from data_prep.errors import InputError
-from data_prep.files import atomic_path, locked, read_json, remove, write_json
-from tools import current, model
+from data_prep.files import LOCK, atomic_path, locked, read_json, remove, write_json
+from tools import current, model, processes
 from tools.arguments import add_gpu, add_quiet, command_line, positive
 
 TRAINING = "training.json"
+TO_TRAIN = "train"
 SETTINGS = (
     "weights",
     "features",
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that read frames (default 2)")
     add_gpu(parser)
+    parser.add_argument(
+        "--gpus",
+        metavar="N,…",
+        help="on these GPUs together: a process for each computes its part of every batch. Over machines, and on CPUs: "
+        "torchrun (docs/scale.md)",
+    )
     add_quiet(parser)
 
 
@@ -102,17 +109,35 @@ def run(args: argparse.Namespace) -> int:
         current.train(args.dataset, args.hold_out, args.output, args.seed, args.quiet, settings)
         return 0
     current.refuse_settings(settings, SETTINGS, "a network")
-    train(
-        args.network,
-        args.dataset,
-        args.hold_out,
-        args.output,
-        **{name: settings[name] for name in SETTINGS},
-        workers=args.workers,
-        gpu=args.gpu,
-        quiet=args.quiet,
-    )
+    from tools import backend
+
+    gpu, gpus = args.gpu, [] if args.gpus is None else processes.gpu_numbers(args.gpus)
+    if gpus and gpu is not None:
+        raise InputError("--gpu and --gpus: give one of them")
+    if gpus and not backend.together():
+        return backend.train_on(list(map(int, gpus)), _arguments(args, settings))
+    with backend.member():
+        if gpus:
+            gpu = backend.own_gpu(list(map(int, gpus)))
+        train(
+            args.network,
+            args.dataset,
+            args.hold_out,
+            args.output,
+            **{name: settings[name] for name in SETTINGS},
+            workers=args.workers,
+            gpu=gpu,
+            quiet=args.quiet,
+        )
     return 0
+
+
+def _arguments(args: argparse.Namespace, settings: Mapping[str, Any]) -> list[str]:
+    """The command line that `args` came from."""
+    options = {name.replace("_", "-"): settings[name] for name in SETTINGS}
+    options.update({"hold-out": args.hold_out, "output": args.output, "workers": args.workers, "gpus": args.gpus})
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return ["train", args.network, args.dataset, *given, *(["--quiet"] if args.quiet else [])]
 
 
 def train(
@@ -140,17 +165,19 @@ def train(
     `hold_out` is a list of videos or names separated by commas, or "none". The model keeps the weights of the
     iteration with the highest balanced accuracy on the held-out videos (the earliest of several).
     `watch` is called after each validation with its row of the learning curve; what it raises ends the training.
-    Raises InputError for whatever is wrong with the input, and where `output` holds anything else.
+    Of processes that train together (tools.backend.member) each computes a part of every batch, and rank 0 does all
+    else. Raises InputError for whatever is wrong with the input, and where `output` holds anything else.
     """
     from tools import backend
     from tools.training_plan import make_plan, write_files
-    from tools.training_run import run_training
+    from tools.training_run import follow_training, run_training
 
-    backend.load_caffe()
+    first = backend.load_caffe().solver_rank() == 0
     folder = Path(output).resolve()
     if workers < 0:
         raise InputError(f"--workers {workers}: give 0 or more processes")
-    model.refuse_foreign(folder, {TRAINING})
+    if first:
+        model.refuse_foreign(folder, {TRAINING})
     plan = make_plan(
         folder,
         network,
@@ -166,13 +193,20 @@ def train(
         validate_every=validate_every,
         sampling=sampling,
         workers=workers,
-        quiet=quiet,
+        quiet=quiet or not first,
     )
+    if not first:
+        if backend.from_root("") == TO_TRAIN:
+            backend.use_device(gpu)
+            follow_training(plan)
+            backend.from_root("")
+        return model.load(folder)
     if (folder / "model.json").is_file():
         finished = model.load(folder)
         model.refuse_other_settings(folder, finished.info["settings"], plan.settings, "was trained")
         if not quiet:
             print(f"{output}: already trained with these settings; nothing to do")
+        backend.from_root("trained")
         return finished
     if (folder / TRAINING).is_file():
         model.refuse_other_settings(folder, read_json(folder / TRAINING)["settings"], plan.settings, "is being trained")
@@ -185,6 +219,7 @@ def train(
     with locked(folder), _nothing_without_a_checkpoint(folder, new):
         write_json(folder / TRAINING, {"settings": plan.settings})
         write_files(plan)
+        backend.from_root(TO_TRAIN)
         state = run_training(plan, quiet, watch)
         options = {
             "hold-out": hold_out if isinstance(hold_out, str) else ",".join(hold_out),
@@ -202,6 +237,7 @@ def train(
             "output": output,
         }
         done = _finish(plan, state, command_line("train", [network, dataset], options))
+        backend.from_root("done")
     if not quiet:
         best = state["best"]
         print(f"{output}: best at iteration {best['iteration']}, balanced accuracy {best['balanced_accuracy']:.3f}")
@@ -241,6 +277,7 @@ def _nothing_without_a_checkpoint(folder: Path, new: bool) -> Iterator[None]:
             for name in (TRAINING, model.TRAIN_VAL, model.DEPLOY, model.SOLVER, system.FILE, SNAPSHOTS):
                 remove(folder / name)
             if new:
+                remove(folder / LOCK)  # held by this process
                 folder.rmdir()
         raise
 
@@ -291,6 +328,6 @@ def write_weights(source: Path, target: Path) -> None:
 
     net = caffe_pb2.NetParameter()
     net.ParseFromString(source.read_bytes())
-    network.fill_data(net, "TRAIN", source, dataset="", videos=[], workers=0, start_batch=0)
+    network.fill_data(net, "TRAIN", source, dataset="", videos=[], workers=0, start_batch=0, share=None)
     with atomic_path(target) as temporary:
         temporary.write_bytes(net.SerializeToString(deterministic=True))

@@ -7,8 +7,10 @@ is replaced as a whole, so whatever else lies in the folder after a crash does n
 from __future__ import annotations
 
 import csv
+import json
 import math
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +23,7 @@ from data_prep import metrics
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, remove, write_json
 from data_prep.progress import Progress
-from tools import model, network, scoring
+from tools import backend, model, network, scoring
 from tools.backend import layers_of_file, load_caffe
 from tools.training_plan import Plan
 from tools.weights import check_same_shapes, copy_weights
@@ -39,11 +41,14 @@ COLUMNS = (
 )
 NUMBERS = COLUMNS[1:]
 Watch = Callable[[Mapping[str, Any]], None]
+RANK_SEEDS = 1_000_003  # between the seeds of processes that train together
 SEEDS = 2**31  # Caffe's random_seed is a signed integer
 
 
 class Diverged(InputError):
     """The loss is no number any more: the learning rate is too high."""
+
+    status = 3
 
 
 def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) -> dict[str, Any]:
@@ -55,11 +60,13 @@ def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) ->
     folder = plan.folder / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
     state = read_json(folder / STATE) if (folder / STATE).is_file() else _first_state()
+    backend.from_root(json.dumps([state["iteration"], state["snapshot"]]))
     if state["iteration"] >= plan.iterations:
         return state
     solver = _make_solver(plan, folder, state, quiet)
     _check_deploy(plan, solver.net)
     scorer = scoring.Scorer(plan.net, plan.train_val_file, folder / "validation.prototxt")
+    backend.connect(solver)
     loss = next(layer for layer in network.layers_of(plan.net, "TRAIN") if layer.type == "SoftmaxWithLoss")
     with Progress(plan.iterations, "iterations", "training", quiet) as progress:
         progress.skip(state["iteration"])
@@ -72,6 +79,23 @@ def run_training(plan: Plan, quiet: bool = False, watch: Watch | None = None) ->
     return state
 
 
+def follow_training(plan: Plan) -> None:
+    """Take part in the training that the process of rank 0 runs, checks and writes (`run_training`)."""
+    iteration, snapshot = json.loads(backend.from_root(""))
+    if iteration >= plan.iterations:
+        return
+    with tempfile.TemporaryDirectory() as own:
+        state = {**_first_state(), "iteration": iteration}
+        solver = _make_solver(plan, Path(own), state, quiet=True)
+        if snapshot:
+            solver.restore(str(plan.folder / SNAPSHOTS / snapshot))
+        backend.connect(solver)
+        loss = next(layer for layer in network.layers_of(plan.net, "TRAIN") if layer.type == "SoftmaxWithLoss")
+        with Progress(plan.iterations, "iterations", "training", quiet=True) as progress:
+            while iteration < plan.iterations:
+                iteration, _, _ = _steps(plan, iteration, solver, loss, progress)
+
+
 def _first_state() -> dict[str, Any]:
     times = {"training_seconds": 0.0, "validating_seconds": 0.0}
     return {"iteration": 0, "snapshot": None, "curve": [], "best": None, **times}
@@ -82,7 +106,9 @@ def _make_solver(plan: Plan, folder: Path, state: dict[str, Any], quiet: bool) -
     net = type(plan.net)()
     net.CopyFrom(plan.net)
     passes = max(plan.solver.iter_size, 1)
-    network.fill_data(net, "TRAIN", plan.train_val_file, start_batch=state["iteration"] * passes)
+    caffe = load_caffe()
+    share = [caffe.solver_rank(), caffe.solver_count()] if backend.together() else None
+    network.fill_data(net, "TRAIN", plan.train_val_file, start_batch=state["iteration"] * passes, share=share)
     network.write_message(folder / "train.prototxt", net)
     rules = type(plan.solver)()
     rules.CopyFrom(plan.solver)
@@ -93,7 +119,7 @@ def _make_solver(plan: Plan, folder: Path, state: dict[str, Any], quiet: bool) -
     network.write_message(folder / model.SOLVER, rules)
 
     with layers_of_file(plan.train_val_file):
-        solver = load_caffe().get_solver(str(folder / model.SOLVER))
+        solver = caffe.get_solver(str(folder / model.SOLVER))
     if state["snapshot"]:
         solver.restore(str(_at_home(folder / state["snapshot"])))
     elif plan.weights:
@@ -137,23 +163,8 @@ def _train_to_next(
 ) -> dict[str, Any]:
     """Train to the next multiple of validate_every, validate, and leave a checkpoint."""
     begin = state["iteration"]
-    end = min((begin // plan.validate_every + 1) * plan.validate_every, plan.iterations)
-    # Dropout's random numbers start anew here, so that a training that goes on from here draws the same.
-    load_caffe().set_random_seed((plan.seed + begin + 1) % SEEDS)
     started = time.monotonic()
-    total = 0.0
-    seen = np.zeros(2, np.int64)  # annotated frames that were trained on, and those of them classified rightly
-    for iteration in range(begin, end):
-        solver.step(1)
-        loss = float(solver.net.blobs[loss_layer.top[0]].data)
-        if not math.isfinite(loss):
-            raise Diverged(
-                f"{plan.folder}: the loss is {loss} at iteration {iteration + 1}; lower base_lr or "
-                "add clip_gradients in a solver of your own (--solver FILE) and train again"
-            )
-        total += loss
-        seen += _right(*(solver.net.blobs[name].data for name in loss_layer.bottom[:2]))
-        progress.update()
+    end, total, seen = _steps(plan, begin, solver, loss_layer, progress)
     seconds = state["training_seconds"] + time.monotonic() - started
 
     _need_space(solver.net, folder)
@@ -194,6 +205,31 @@ def _train_to_next(
     write_curve(plan.folder / model.CURVE, state["curve"])
     remove_stale(folder, state)
     return state
+
+
+def _steps(plan: Plan, begin: int, solver: Any, loss_layer: Any, progress: Progress) -> tuple[int, float, np.ndarray]:
+    """Train to the next multiple of validate_every: that iteration, the sum of the losses up to there, and how many
+    annotated frames were trained on and how many of them classified rightly (2,); of all processes that train together,
+    each with its share of the frames."""
+    end = min((begin // plan.validate_every + 1) * plan.validate_every, plan.iterations)
+    caffe = load_caffe()
+    # Dropout's random numbers start anew here, so that a training that goes on from here draws the same.
+    caffe.set_random_seed((plan.seed + begin + 1 + RANK_SEEDS * caffe.solver_rank()) % SEEDS)
+    total = 0.0
+    seen = np.zeros(2, np.int64)
+    for iteration in range(begin, end):
+        solver.step(1)
+        loss = float(solver.net.blobs[loss_layer.top[0]].data)
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"{plan.folder}: the loss is {loss} at iteration {iteration + 1}; lower base_lr or "
+                "add clip_gradients in a solver of your own (--solver FILE) and train again"
+            )
+        total += loss
+        seen += _right(*(solver.net.blobs[name].data for name in loss_layer.bottom[:2]))
+        progress.update()
+    total, *counts = backend.sums([total / caffe.solver_count(), *seen.tolist()])
+    return end, total, np.array(counts, np.int64)
 
 
 def _right(scores: np.ndarray, label: np.ndarray) -> tuple[int, int]:

@@ -14,9 +14,10 @@ from typing import Any
 from data_prep import dataset as datasets
 from data_prep.files import atomic_path, locked, remove, write_json
 from data_prep.progress import Progress
-from tools import model, network, processes, provenance, search_space, trials
-from tools.arguments import add_gpu, add_quiet, command_line, positive
-from tools.cross_validate import add_places
+from tools import model, network, provenance, search_space, spread, trials
+from tools.arguments import add_quiet, command_line, positive
+from tools.cross_validate import places_of
+from tools.training_run import Diverged
 
 TRIALS = 50
 
@@ -39,18 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="K", help="of the search (default 0); trials train with the solver's own"
     )
-    parser.add_argument("--worker", type=int, metavar="N", help=argparse.SUPPRESS)
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help=argparse.SUPPRESS)
-    add_places(parser)
-    add_gpu(parser)
+    spread.add_arguments(parser, "trials")
     add_quiet(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.worker is not None:
-        trials.work(args)
-    else:
-        tune(args)
+    tune(args)
     return 0
 
 
@@ -59,13 +54,13 @@ def tune(args: argparse.Namespace) -> dict[str, Any]:
 
     Writes study.db, trials.csv, trials.png, solver.prototxt (the best trial's) and tune.json last. Several trials at
     once make the search depend on which ends first, so only one at a time (`--jobs 1`) gives the same trials again.
-    Raises InputError for wrong input, RuntimeError where a worker fails.
+    Raises InputError for wrong input, RuntimeError where a trial fails.
     """
     folder = Path(args.output)
     solver_file, solver, iterations, every = trials.start_of(args)
     dataset = datasets.open_dataset(args.dataset)
     held_out = datasets.choose_videos(dataset, args.hold_out)
-    places = processes.slots(args.jobs, args.gpus)
+    where = places_of(args)
     settings = {
         "network": args.network,
         "solver": str(solver),
@@ -77,53 +72,43 @@ def tune(args: argparse.Namespace) -> dict[str, Any]:
     }
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        study = _search(args, folder, settings, solver, places)
+        study = _search(args, folder, settings, solver, where)
         return _write(args, folder, study, settings, solver_file, dataset.simulated)
 
 
-def _search(
-    args: argparse.Namespace, folder: Path, settings: dict[str, Any], solver: Any, places: list[processes.Slot]
-) -> Any:
+def _search(args: argparse.Namespace, folder: Path, settings: dict[str, Any], solver: Any, where: spread.Where) -> Any:
     """The study with as many trials as wanted."""
-    iterations, every = settings["iterations"], settings["validate every"]
-    study = trials.open_study(folder, args.seed)
+    study = trials.open_study(folder)
     trials.begin(study, folder, settings, solver)
     already = len(trials.finished(study))
-    jobs = [
-        processes.Job(
-            f"worker {number}",
-            [*_worker_arguments(args, iterations, every), f"--worker={number}"],
-            folder,
-            folder / f"worker_{number}.log",
-        )
-        for number in range(min(len(places), max(args.trials - already, 0)))
-    ]
+
+    def training(solver_file: Path, output: Path) -> list[str]:
+        options = {
+            "hold-out": args.hold_out,
+            "output": output,
+            "solver": solver_file,
+            "weights": args.weights,
+            "iterations": settings["iterations"],
+            "validate-every": settings["validate every"],
+        }
+        given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+        return ["train", args.network, str(args.dataset), *given, "--quiet"]
+
+    search = trials.Search(study, folder, solver, settings["iterations"], args.seed, training)
     with Progress(args.trials, "trials", "tuning", args.quiet) as progress:
         progress.skip(min(already, args.trials))
 
-        def done(job: processes.Job) -> int:  # the workers share the trials, so one stands for all
-            return len(trials.finished(study)) if job is jobs[0] else 0
+        def ended(one: spread.Ended) -> None:
+            search.ended(one)
+            progress.update()
 
-        faults = processes.run_jobs(jobs, places, done, progress)
+        jobs = search.jobs(max(args.trials - already, 0))
+        failed = spread.run_jobs(jobs, where, search.look, progress, ended)
+    faults = [one for one in failed if one.status != Diverged.status]
     if faults:
-        raise RuntimeError("; ".join(faults))
+        raise RuntimeError("; ".join(map(str, faults)))
     remove(folder / trials.TRIALS)
     return study
-
-
-def _worker_arguments(args: argparse.Namespace, iterations: int, every: int) -> list[str]:
-    options = {
-        "hold-out": args.hold_out,
-        "output": args.output,
-        "trials": args.trials,
-        "solver": args.solver,
-        "weights": args.weights,
-        "iterations": iterations,
-        "validate-every": every,
-        "seed": args.seed,
-    }
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    return ["tune", args.network, str(args.dataset), *given]
 
 
 def _write(
@@ -153,7 +138,7 @@ def _write(
         writer.writeheader()
         writer.writerows(rows)
     plot_trials(rows, folder / "trials.png", args.network + (", simulated data" if simulated else ""))
-    options = {name: getattr(args, name.replace("-", "_")) for name in OPTIONS}
+    options = {name: getattr(args, name.replace("-", "_")) for name in OPTIONS} | spread.options_of(args)
     result = {
         "balanced_accuracy": best.value,
         "as_given": next((row["balanced_accuracy"] for row in rows if row["trial"] == 0), None),
@@ -173,7 +158,7 @@ def _write(
     return result
 
 
-OPTIONS = ("hold-out", "trials", "solver", "weights", "iterations", "validate-every", "seed", "jobs", "gpus", "output")
+OPTIONS = ("hold-out", "trials", "solver", "weights", "iterations", "validate-every", "seed", "output")
 
 
 def _row(trial: Any) -> dict[str, Any]:

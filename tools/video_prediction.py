@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,6 +117,25 @@ def _keep(part: Path, whole: int) -> int:
     if kept:
         os.truncate(part, ends[kept + 1])
     return kept
+
+
+class RowCount:
+    """Counts the frames that another process has predicted in a folder so far, reading what has come since the last
+    time."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[int, int]] = {}  # bytes, lines
+
+    def __call__(self, folder: Path) -> int:
+        read, lines = self._seen.get(folder, (0, 0))
+        with suppress(FileNotFoundError), open(folder / PART, "rb") as file:
+            if os.fstat(file.fileno()).st_size < read:  # it was cut, or begun anew
+                read = lines = 0
+            file.seek(read)
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                read, lines = read + len(piece), lines + piece.count(b"\n")
+            self._seen[folder] = read, lines
+        return max(lines - 1, 0)
 
 
 def _write_results(trained: Model, job: Job, source: Path) -> None:

@@ -13,8 +13,11 @@ from typing import Callable
 from data_prep import dataset as datasets
 from data_prep import video
 from data_prep.errors import InputError
+from data_prep.files import remove
 from data_prep.progress import Progress
+from tools import processes, spread
 
+RUN = "run.json"  # written last
 OTHER_RATE = 0.05  # relative difference of frame rates from which a line says so
 
 
@@ -49,6 +52,49 @@ def each_video(
             if not quiet:
                 speed = f"{computed / (time.monotonic() - started):.0f} frames/s" if computed else "done before"
                 print(f"{folder}: {speed}")
+    return _told(failed, files)
+
+
+def each_video_elsewhere(
+    files: Sequence[Path],
+    frame_rate: float,
+    output: Path,
+    command: Callable[[Path], Sequence[str]],
+    where: spread.Where,
+    frames_done: Callable[[Path], int],
+    label: str,
+    quiet: bool = False,
+) -> list[Path]:
+    """As `each_video`, but each by an `ethocaffe` command of its own, several at once: `command(file)` has its
+    arguments, `frames_done(folder)` the frames of which the results lie in a folder that is not finished."""
+    infos, failed = _probe(files, frame_rate)
+    jobs = {str(file): _job(file, output, command(file)) for file in infos}
+
+    def done(job: processes.Job) -> int:
+        frames = infos[Path(job.name)].frames or 0
+        return frames if (job.output / RUN).is_file() else min(frames_done(job.output), frames)
+
+    def ended(one: spread.Ended) -> None:
+        if one.status:
+            failed.append(Path(one.job.name))
+            print(f"error: {one.words}", file=sys.stderr)
+            return
+        remove(one.job.log)
+        if not quiet:
+            print(f"{one.job.output}: {one.seconds:.0f} s", flush=True)
+
+    with Progress(sum(info.frames or 0 for info in infos.values()), "frames", label, quiet) as progress:
+        for job in jobs.values():
+            progress.skip(done(job))
+        spread.run_jobs(jobs.values(), where, done, progress, ended)
+    return _told(failed, files)
+
+
+def _job(file: Path, output: Path, arguments: Sequence[str]) -> processes.Job:
+    return processes.Job(str(file), arguments, output / file.stem, output / f"{file.stem}.log")
+
+
+def _told(failed: list[Path], files: Sequence[Path]) -> list[Path]:
     if failed:
         print(
             f"{len(failed)} of {len(files)} videos failed: {', '.join(str(file) for file in failed)}", file=sys.stderr

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import multiprocessing
 import os
 import pickle
+import signal
+import threading
 
 import cv2
 import numpy as np
@@ -14,7 +17,7 @@ import pytest
 from caffe.proto import caffe_pb2
 from data_prep import datum, files, lmdb_store
 from data_prep.dataset import choose_videos, open_dataset, read_classes, read_labels, read_times, write_labels
-from data_prep.errors import InputError
+from data_prep.errors import Busy, InputError
 from data_prep.progress import Progress, duration
 
 CLASSES = ("walk", "rest")
@@ -258,6 +261,48 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path):
         assert "another command" in fault(files.locked(tmp_path).__enter__)
     with files.locked(tmp_path):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def hold(folder, connection):
+    with files.locked(folder):
+        connection.send("held")
+        connection.recv()
+
+
+def test_a_holder_that_is_killed_holds_nothing_and_who_waits_comes_in(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    holder = context.Process(target=hold, args=(tmp_path, theirs))
+    holder.start()
+    assert ours.recv() == "held"
+    with pytest.raises(Busy):
+        files.locked(tmp_path).__enter__()
+    killer = threading.Timer(0.2, holder.kill)
+    killer.start()
+    with files.locked(tmp_path, wait=True):
+        holder.join()
+        assert holder.exitcode == -signal.SIGKILL
+        assert "another command" in fault(files.locked(tmp_path).__enter__)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_held_folder_may_be_moved_or_removed(tmp_path):
+    (tmp_path / "a").mkdir()
+    with files.locked(tmp_path / "a"):
+        (tmp_path / "a").rename(tmp_path / "b")
+    assert [path.name for path in tmp_path.rglob("*")] == ["b"]
+    with files.locked(tmp_path / "b"):
+        files.remove(tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    assert "knows no locks" in fault(files.locked(tmp_path).__enter__)
 
 
 class Terminal(io.StringIO):

@@ -141,3 +141,25 @@ def test_all_frames_of_a_sequence_have_one_crop():
 def test_windows_longer_than_every_video_are_refused():
     with pytest.raises(InputError, match="sequence_length smaller"):
         plan_of(A, B, shuffle=True, sequence_length=8)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shuffle": True},
+        {"shuffle": True, "sampling": "balanced", "sequence_length": 2},
+        {"shuffle": True, "sampling": "running", "sequence_length": 2, "carry": 2},
+        {},
+    ],
+)
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_the_shares_of_a_batch_side_by_side_are_the_batch(parts, changes):
+    whole = plan_of(A, B, **changes)
+    shares = [plan_of(A, B, share=(part, parts), **changes) for part in range(parts)]
+    for batch in range(5):
+        expected = frame_plan.places(whole, batch)
+        found = [frame_plan.places(share, batch) for share in shares]
+        for index in range(len(expected)):
+            np.testing.assert_array_equal(np.hstack([one[index] for one in found]), expected[index])
+        crops = [frame_plan.crop_offsets(share.settings, batch, True) for share in shares]
+        np.testing.assert_array_equal(np.vstack(crops), frame_plan.crop_offsets(whole.settings, batch, True))

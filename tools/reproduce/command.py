@@ -12,9 +12,9 @@ from data_prep.errors import InputError
 from data_prep.prepare import prepare
 from data_prep.progress import Progress
 from data_prep.simulate import simulate
-from tools import folds, model, network, processes
+from tools import folds, model, network, processes, spread
 from tools.arguments import add_quiet, command_line, positive
-from tools.cross_validate import add_places, train_all
+from tools.cross_validate import places_of, train_all
 from tools.reproduce import catalogue, stand_in, timing, trainings
 from tools.reproduce.catalogue import PROFILES, Cell
 from tools.reproduce.published import read_published
@@ -59,13 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="measure some steps and say what would be trained, and for how long"
     )
-    add_places(parser)
+    spread.add_arguments(parser, "trainings")
     add_quiet(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     names = catalogue.chosen(args.only)
-    places = processes.slots(args.jobs, args.gpus)
+    places = places_of(args)
     setting = make_setting(args, places)
     published = [(row.table, Cell(row.features, row.pretrained, row.model)) for row in read_published()]
     cells = catalogue.cells_of(names, published)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         if len(todo) < len(missing):
             other = sum(len(record.jobs) for record in missing) - sum(len(record.jobs) for record, _ in todo)
             print(f"{' and '.join(uncounted)}: {other} trainings, whose time is not counted")
-        print("\n".join(timing.forecast(setting, todo, costs, len(places))))
+        print("\n".join(timing.forecast(setting, todo, costs, spread.at_once(places))))
         return 0
     if any(name == catalogue.FEATURES_LSTM and record in trainings.left(records) for record, name in parts):
         _train([trainings.current_system(setting)], 1, "current system, for its features", places, args.quiet)
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_setting(args: argparse.Namespace, places: Sequence[processes.Slot]) -> trainings.Setting:
+def make_setting(args: argparse.Namespace, places: spread.Where) -> trainings.Setting:
     """Check everything that does not need a training; make the simulated home cage and the stand-in where needed."""
     folder = Path(args.output)
     if folder.is_file():
@@ -149,7 +149,7 @@ def _home_cage(folder: Path, profile: catalogue.Profile, quiet: bool) -> Path:
     return path
 
 
-def _stand_in(folder: Path, places: Sequence[processes.Slot], quiet: bool) -> Path:
+def _stand_in(folder: Path, places: spread.Where, quiet: bool) -> Path:
     """The stand-in's weights, trained where they are not."""
     weights = stand_in.weights_file(folder)
     if weights.is_file() and (weights.parent / "model.json").is_file():
@@ -159,11 +159,9 @@ def _stand_in(folder: Path, places: Sequence[processes.Slot], quiet: bool) -> Pa
     return weights
 
 
-def _train(
-    jobs: Sequence[processes.Job], iterations: int, label: str, places: Sequence[processes.Slot], quiet: bool
-) -> None:
+def _train(jobs: Sequence[processes.Job], iterations: int, label: str, places: spread.Where, quiet: bool) -> None:
     """Run those of a few trainings that have not ended. Raises RuntimeError where one fails."""
     with Progress(len(jobs) * iterations, "iterations", label, quiet) as progress:
         faults = train_all(jobs, places, iterations, progress)
     if faults:
-        raise RuntimeError("; ".join(faults))
+        raise RuntimeError("; ".join(map(str, faults)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_prep.progress import Progress, duration
-from tools import model, processes
+from tools import model, processes, spread
 from tools.cross_validate import iterations_done, training
 from tools.reproduce.catalogue import PROFILES
 from tools.reproduce.trainings import Record, Setting
@@ -22,7 +22,7 @@ class Cost(NamedTuple):
     start: float
 
 
-def measure(setting: Setting, names: Sequence[str], places: Sequence[processes.Slot], quiet: bool) -> dict[str, Cost]:
+def measure(setting: Setting, names: Sequence[str], places: spread.Where, quiet: bool) -> dict[str, Cost]:
     """Train each network of the catalogue for a few steps, as many at once as later; returns their costs.
 
     Raises RuntimeError where one fails.
@@ -44,18 +44,20 @@ def measure(setting: Setting, names: Sequence[str], places: Sequence[processes.S
             for name in names
         ]
 
-        def ended(job: processes.Job, seconds: float) -> None:
-            info = model.load(job.output).info
+        def ended(one: spread.Ended) -> None:
+            if one.status:
+                return
+            info = model.load(one.job.output).info
             step, validation = info["seconds_per_step"], info["seconds_per_validation"]
-            costs[job.name] = Cost(step, validation, max(seconds - steps * step - validation, 0))
+            costs[one.job.name] = Cost(step, validation, max(one.seconds - steps * step - validation, 0))
 
         def done(job: processes.Job) -> int:
             return iterations_done(job.output, steps) // steps
 
         with Progress(len(jobs), "networks", "measuring", quiet) as progress:
-            faults = processes.run_jobs(jobs, places, done, progress, ended)
+            faults = spread.run_jobs(jobs, places, done, progress, ended)
         if faults:
-            raise RuntimeError("; ".join(faults))
+            raise RuntimeError("; ".join(map(str, faults)))
     return costs
 
 

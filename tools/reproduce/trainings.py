@@ -18,7 +18,7 @@ from data_prep import dataset as datasets
 from data_prep.errors import InputError
 from data_prep.files import atomic_path, read_json, sha256
 from data_prep.progress import Progress
-from tools import folds, model, network, processes, provenance
+from tools import folds, model, network, processes, provenance, spread
 from tools.cross_validate import outcome, train_all, trained_fold, training
 from tools.reproduce.catalogue import CURRENT, CURRENT_SYSTEM, FEATURES_LSTM, PROFILES, Cell, Variant
 
@@ -153,7 +153,7 @@ def left(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if same[record.file] == record.file and not record.file.is_file()]
 
 
-def make_records(setting: Setting, records: Sequence[Record], places: Sequence[processes.Slot], quiet: bool) -> None:
+def make_records(setting: Setting, records: Sequence[Record], places: spread.Where, quiet: bool) -> None:
     """Train what is not trained, and write each record when its last training has ended.
 
     Raises RuntimeError with a line per training that failed, once the others have ended.
@@ -161,8 +161,10 @@ def make_records(setting: Setting, records: Sequence[Record], places: Sequence[p
     missing = left(records)
     of_job = {job.name: record for record in missing for job in record.jobs}
 
-    def ended(job: processes.Job, _: float = 0) -> None:
-        record = of_job[job.name]
+    def ended(one: spread.Ended) -> None:
+        complete(of_job[one.job.name])
+
+    def complete(record: Record) -> None:
         if not record.file.is_file() and all((each.output / "model.json").is_file() for each in record.jobs):
             _write(setting, record)
             if not quiet:
@@ -174,9 +176,9 @@ def make_records(setting: Setting, records: Sequence[Record], places: Sequence[p
         faults = train_all(jobs, places, setting.iterations, progress, ended)
     for record in missing:
         if not faults and not record.file.is_file():  # all was trained before, but an end came before the record
-            ended(record.jobs[0])
+            complete(record)
     if faults:
-        raise RuntimeError("; ".join(faults))
+        raise RuntimeError("; ".join(map(str, faults)))
     _copy_shared(records)
 
 

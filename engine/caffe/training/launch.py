@@ -22,11 +22,15 @@ from caffe.errors import CaffeError
 from caffe.training import parallel, peers
 
 PATIENCE = 5.0  # seconds that processes get to end by themselves once one of them has failed
-_COMMAND = "import sys; from caffe.cli import main; sys.exit(main())"
+_COMMAND = "import sys; from {} import main; sys.exit(main())"
 
 
-def train_on(gpus: Sequence[int], arguments: Sequence[str]) -> int:
+def train_on(gpus: Sequence[int], arguments: Sequence[str], program: str = "caffe.cli",
+             others: Sequence[str] = ("--logtostderr",)) -> int:
     """Run `caffe` with these arguments in a process for each GPU, all of one training; the exit status.
+
+    `program` is another module with a `main()` that trains within `peers.member`; `others` are more arguments for all
+    but rank 0: the file in --log_dir is its alone.
 
     SIGINT and SIGHUP go to rank 0, which tells the others at the end of the iteration; SIGTERM to all. If one fails
     the others are ended, and one line says why. Without CUDA devices as many processes compute on the CPU. Raises
@@ -39,7 +43,8 @@ def train_on(gpus: Sequence[int], arguments: Sequence[str]) -> int:
     if len(set(gpus)) != len(gpus):
         raise CaffeError("--gpu: names a GPU twice; each takes one part of the training")
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=peers.timeout())
-    processes = [_start(rank, len(gpus), store.port, arguments) for rank in range(len(gpus))]
+    processes = [_start(rank, len(gpus), store.port, program, [*arguments, *(others if rank else ())])
+                 for rank in range(len(gpus))]
     with _forwarded(processes):
         try:
             status = _wait(processes)
@@ -50,7 +55,7 @@ def train_on(gpus: Sequence[int], arguments: Sequence[str]) -> int:
             _end(processes)
 
 
-def _start(rank: int, count: int, port: int, arguments: Sequence[str]) -> subprocess.Popen:
+def _start(rank: int, count: int, port: int, program: str, arguments: Sequence[str]) -> subprocess.Popen:
     """The process of a rank, in a session of its own: a terminal's Ctrl-C is for the one that passes it on."""
     environment = {
         **os.environ,
@@ -62,9 +67,7 @@ def _start(rank: int, count: int, port: int, arguments: Sequence[str]) -> subpro
         # modules are found where this process finds them, and nowhere else
         "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path), "PYTHONSAFEPATH": "1",
     }
-    command = [sys.executable, "-c", _COMMAND, *arguments]
-    if rank:
-        command.append("--logtostderr")  # the file in --log_dir is rank 0's
+    command = [sys.executable, "-c", _COMMAND.format(program), *arguments]
     # a signal to rank 0 waits for its handler: `parallel.connect` lets it through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, parallel.HELD_SIGNALS)
     try:

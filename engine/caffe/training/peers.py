@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -48,6 +48,7 @@ def timeout() -> timedelta:
 
 _served: list[Any] = []  # stores that this process keeps for those it gave a uid to
 _joined: list[Any] = []  # the store of the processes that it is one of
+_told: list[str] = []  # the store's keys under which rank 0 has told something
 
 
 # -- one process of several, for the command ---------------------------------------------------------------------------
@@ -102,6 +103,34 @@ def own_gpus(gpus: list[int]) -> list[int]:
 def joined() -> Any:
     """The store of the processes that this one was launched with; None where it is alone."""
     return _joined[-1] if _joined else None
+
+
+def from_root(text: str) -> str:
+    """Rank 0's text in every process; its own where it is alone. Raises CaffeError where rank 0 does not come to it."""
+    if joined() is None:
+        return text
+    _told.append(f"told/{len(_told)}")
+    if context.root_solver():
+        joined().set(_told[-1], text)
+    limit = time.monotonic() + timeout().total_seconds()
+    with told_in_one_line():
+        while not joined().check([_told[-1]]):
+            if joined().check([FAILURE]):
+                raise PeerLost("another process of this training failed while it was set up")
+            if time.monotonic() > limit:
+                raise PeerLost("rank 0 of this training did not come")
+            time.sleep(0.02)
+        return joined().get(_told[-1]).decode()
+
+
+def sums(values: Sequence[float]) -> list[float]:
+    """Each number summed over the processes of a training that are connected (`parallel`), in every one of them."""
+    if joined() is None:
+        return list(values)
+    total = torch.tensor(values, dtype=torch.float64)  # on the CPU also where NCCL has the gradients
+    with told_in_one_line():
+        dist.all_reduce(total)
+    return total.tolist()
 
 
 def _line(problem: object, kind: str = "error") -> str:
