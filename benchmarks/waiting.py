@@ -9,8 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,10 @@ TITLE = "The data layer"
 NETWORK = "shape_motion/cnn"
 WORKERS = 2
 SIZE = 256
-FUNCTIONS = "benchmarks.data_layer"
 
 
 def measure(way: Way, found: Found) -> dict[str, Any]:
     """{"rate": frames a second, "moved": MB of a step, "waiting": {with what: shares, steps, waits}}."""
-    if find_spec(FUNCTIONS) is None:
-        return {}
     dataset = videos.simulated(way.scratch / "data", way.quiet)
     with Progress(2, "runs", "data layer", way.quiet) as progress:
         given = [str(dataset), "--size", str(SIZE), "--streams", "shape,motion", "--workers", "1", "--quiet"]
@@ -44,7 +39,8 @@ def measure(way: Way, found: Found) -> dict[str, Any]:
 
 def runs(dataset: Path) -> dict[str, Any]:
     """The measuring itself, in a process of its own."""
-    layer = import_module(FUNCTIONS)
+    from benchmarks import data_layer as layer
+
     layer.read_all(dataset)
     with tempfile.TemporaryDirectory() as place:
         given = (NETWORK, dataset, Path(place), WORKERS)
@@ -58,8 +54,6 @@ def runs(dataset: Path) -> dict[str, Any]:
 
 
 def lines(results: dict[str, Any], found: Found) -> list[str]:
-    if not results:
-        return ["Not measured."]
     rows = []
     for name, one in results["waiting"].items():
         mean = {key: 1000 * sum(one[key]) / len(one[key]) for key in ("steps", "waits")}
