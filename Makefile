@@ -10,7 +10,7 @@ BIN := .venv/bin
 help:
 	@echo 'make setup        install everything into .venv'
 	@echo 'make demo         simulate, train, evaluate and predict; report in results/demo/report.html'
-	@echo 'make bench        what a minute of video costs by each system: results/bench.md; BENCH_ARGS="--gpu 0"'
+	@echo 'make bench        how fast everything is, beside real Caffe (root) and the machine; BENCH_ARGS="--parts steps,predict"'
 	@echo 'make test         all tests'
 	@echo 'make lint         ruff and mypy'
 	@echo 'make conformance  the engine against real Caffe, live; builds that first (root); FULL=1: full-size networks'
@@ -34,7 +34,7 @@ demo: setup
 	$(BIN)/python -m tools.demo --output results/demo
 
 bench: setup
-	$(BIN)/python -m tools.bench $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 # One thread for each of the two test processes: more only get into each other's way.
 test: setup

@@ -14,7 +14,7 @@ NETWORK = "shape/cnn"
 BATCH = 8
 ROUNDS = {steps.STEP: 5, steps.FORWARD: 7}
 # What must be reached: real Caffe's time by ours, of the fastest rounds. Whatever disturbs only makes them longer.
-LIMITS = {steps.STEP: 1.2, steps.FORWARD: 1.2}
+LIMITS = {steps.STEP: 1.7, steps.FORWARD: 1.5}
 TRIES = 3  # of which one must reach it: what disturbs lasts longer than a few rounds
 # The larger batch, and what an image of it may cost by one of BATCH: the line t = a + b·n makes it cheaper.
 LARGE, GROWTH, GROWTH_ROUNDS = 32, 1.25, 5
