@@ -26,7 +26,8 @@ def make_parameters(layer: Layer, wanted: Sequence[Parameter]) -> None:
     if not layer.blobs:
         for shape, filler in wanted:
             blob = Blob(*shape, dtype=layer.dtype)
-            blob.data[...] = _filled(layer, shape, filler)
+            if not (blob.count and filler.type == "constant" and filler.value == 0 and filler.sparse == -1):
+                blob.data[...] = _filled(layer, shape, filler)  # else it is 0 already, in memory not yet touched
             layer.blobs.append(blob)
         return
     shapes = [shape for shape, _ in wanted]

@@ -142,6 +142,8 @@ class Convolution(Windows):
                 stride = [min(s, n + 2 * p + 1) for s, n, p in zip(self._stride, x.shape[2:], self._pad)]
                 if self._sides == 2 and x.device.type == "cpu" and x.dtype == torch.float32:
                     x = x.contiguous(memory_format=torch.channels_last)  # the layout of the CPU's fastest kernels
+                    if x.shape[1] == 1 and not x.requires_grad:  # in both layouts at once: say which is meant
+                        x = x.as_strided(x.shape, (x.shape[2] * x.shape[3], 1, x.shape[3], 1))
                 tops.append(_CONVOLUTIONS[self._sides](x, weight, bias, stride, self._pad,
                                                        self._dilation, group))
             else:
