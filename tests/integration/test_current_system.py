@@ -131,11 +131,11 @@ def test_what_was_interrupted_goes_on_and_gives_the_same(place, monkeypatch, com
     assert give(f"{command} whole") == 0
     real, seen = Extractor.rows, []
 
-    def stop_at_the_fourth(self, batch, blob):
+    def stop_at_the_fourth(self, batch, *more):
         seen.append(batch.first)
         if len(seen) == 4:
             raise KeyboardInterrupt
-        return real(self, batch, blob)
+        return real(self, batch, *more)
 
     monkeypatch.setattr(Extractor, "rows", stop_at_the_fourth)
     assert give(f"{command} parts") == 130

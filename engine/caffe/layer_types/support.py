@@ -26,8 +26,9 @@ def make_parameters(layer: Layer, wanted: Sequence[Parameter]) -> None:
     if not layer.blobs:
         for shape, filler in wanted:
             blob = Blob(*shape, dtype=layer.dtype)
+            data = blob.data  # of zeros, whose memory nobody has touched yet
             if not (blob.count and filler.type == "constant" and filler.value == 0 and filler.sparse == -1):
-                blob.data[...] = _filled(layer, shape, filler)  # else it is 0 already, in memory not yet touched
+                data[...] = _filled(layer, shape, filler)
             layer.blobs.append(blob)
         return
     shapes = [shape for shape, _ in wanted]
