@@ -199,7 +199,7 @@ def benched(file: Path) -> dict[str, float]:
     """Seconds of one core per minute of video, by system, that `make bench` measured: medians of its rounds. Raises
     InputError where the file has none."""
     try:
-        part = read_json(file)["parts"]["predict"]
+        part = read_json(file)["parts"]["predict"]["results"]
         minutes = part["minutes"]
         costs = {name: [cost["computed"] / minutes for cost in rounds] for name, rounds in part["costs"].items()}
     except (KeyError, TypeError):

@@ -44,7 +44,8 @@ def test_a_recording_gives_its_own_bytes_per_minute(capsys, shared):
 
 def test_the_benchmark_s_medians_are_taken(capsys, tmp_path):
     costs = {"decoding alone": [{"computed": 1}], "net": [{"computed": one} for one in (10, 90, 60)]}
-    (tmp_path / "bench.json").write_text(json.dumps({"parts": {"predict": {"minutes": 2, "costs": costs}}}))
+    parts = {"predict": {"results": {"minutes": 2, "costs": costs}}}
+    (tmp_path / "bench.json").write_text(json.dumps({"parts": parts}))
     found = rows(capsys, "--bench", tmp_path / "bench.json")
     assert found["net"][0] == "30.0" and "decoding alone" not in found
 
