@@ -136,14 +136,16 @@ def _lock(folder: Path, wait: bool) -> tuple[int, ExitStack]:
                     raise
                 raise InputError(f"{folder}: its file system knows no locks, which keep two commands apart "
                                  f"({error.strerror}); choose another place, or mount it with them") from None
-            if _is_there(handle, place):
+            if is_still(handle, LOCK, place):
                 return place, opened.pop_all()
         folder.mkdir(parents=True, exist_ok=True)  # who held it has removed the file, and perhaps moved the folder
 
 
-def _is_there(handle: int, place: int) -> bool:
+def is_still(handle: int, path: str | os.PathLike[str], place: int | None = None) -> bool:
+    """Whether an open file is the one of that path now (from the open folder `place`): who held a lock on it may have
+    removed it."""
     try:
-        there = os.stat(LOCK, dir_fd=place)
+        there = os.stat(path, dir_fd=place)
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(handle), there)

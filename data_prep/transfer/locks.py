@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_prep.files import is_still
+
 
 @contextmanager
 def held(path: Path, wait: bool = False) -> Iterator[bool]:
     """Hold the lock file `path`, which is made; yield whether it was got. It is free again when the block ends, or
     the process, however it dies.
 
-    Unlike `data_prep.files.locked` it locks a file that it may write, as NFS wants it, and the holder may remove that
-    file: who waited for it tries again with the new one.
+    Unlike that of `data_prep.files.locked` the file has a name of the caller's, and stays unless the holder removes
+    it: who waited for it then tries again with the new one.
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,17 +31,9 @@ def held(path: Path, wait: bool = False) -> Iterator[bool]:
             except BlockingIOError:
                 yield False
                 return
-            if not _is_still(handle, path):
+            if not is_still(handle, path):
                 continue
             yield True
             return
         finally:
             os.close(handle)
-
-
-def _is_still(handle: int, path: Path) -> bool:
-    try:
-        there = os.stat(path)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(handle), there)

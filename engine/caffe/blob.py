@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from math import prod
 from typing import SupportsIndex
 
@@ -75,8 +76,7 @@ class SyncedMemory:
             self.host(write=True)
         if self._device is None or self._device.device != where.torch_device:
             self._leave_device()
-            self._device = torch.zeros(self.size, dtype=torch.from_numpy(np.empty(0, self.dtype)).dtype,
-                                       device=where.torch_device)
+            self._device = torch.zeros(self.size, dtype=_torch_dtype(self.dtype), device=where.torch_device)
         if self.head == AT_HOST:
             self._device.copy_(torch.from_numpy(self._host))
             self.head = SYNCED
@@ -126,6 +126,11 @@ class SyncedMemory:
             self.host(write=True)
         elif self.head == SYNCED:
             self.head = AT_HOST
+
+
+@cache
+def _torch_dtype(dtype: np.dtype) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
 def _zeros(size: int, dtype: np.dtype) -> np.ndarray:
@@ -281,7 +286,7 @@ class Blob:
         return numbers[: self.count].view(self._shape)
 
     def _put(self, memory: SyncedMemory, value: torch.Tensor) -> None:
-        if memory.stays or value.dtype != torch.from_numpy(np.empty(0, self.dtype)).dtype:
+        if memory.stays or value.dtype != _torch_dtype(self.dtype):
             self._whole(memory.overwritten() if memory.size == self.count else memory.device(write=True)).copy_(value)
         else:
             memory.take(value)
